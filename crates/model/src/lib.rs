@@ -17,6 +17,7 @@ pub mod journal;
 pub mod limits;
 pub mod problem;
 pub mod project;
+pub mod proof;
 pub mod question;
 pub mod run;
 pub mod task;
