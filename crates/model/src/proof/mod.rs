@@ -4,8 +4,8 @@
 //! ended commands become a verdict, and at [`standing`] for what a requirement is worth on a tree.
 //! [`check`] is the merge gate. Nothing here runs, reads or stores anything.
 
-//pub mod capture;
-//pub mod change;
+pub mod capture;
+pub mod change;
 //pub mod check;
 pub mod classify;
 pub mod config;

@@ -20,12 +20,16 @@ pub enum ParserKind {
     /// SARIF 2.1; the command is the one case.
     Sarif,
     /// The lines that `cargo test` prints.
+    #[serde(rename = "cargo")]
     CargoText,
     /// The events of `go test -json`.
+    #[serde(rename = "go")]
     GoJson,
     /// The JSON report of jest and vitest.
+    #[serde(rename = "jest")]
     JestJson,
     /// The verbose lines of Python's `unittest`.
+    #[serde(rename = "unittest")]
     UnittestText,
 }
 
@@ -37,10 +41,10 @@ impl ParserKind {
             Self::Junit => "junit",
             Self::Tap => "tap",
             Self::Sarif => "sarif",
-            Self::CargoText => "cargo_text",
-            Self::GoJson => "go_json",
-            Self::JestJson => "jest_json",
-            Self::UnittestText => "unittest_text",
+            Self::CargoText => "cargo",
+            Self::GoJson => "go",
+            Self::JestJson => "jest",
+            Self::UnittestText => "unittest",
         }
     }
 
@@ -394,6 +398,14 @@ mod tests {
         assert!(results.trimmed);
         results.trim(&["t90", "t91", "t70"], 1);
         assert_eq!(results.cases.len(), 3);
+    }
+
+    #[test]
+    fn a_parser_has_one_word() {
+        use ParserKind::*;
+        for kind in [Exit, Junit, Tap, Sarif, CargoText, GoJson, JestJson, UnittestText] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
     }
 
     #[test]
