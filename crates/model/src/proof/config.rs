@@ -379,6 +379,12 @@ mod tests {
         assert_eq!(ProjectConfig::parse(b"").unwrap(), ProjectConfig::default());
     }
 
+    #[test]
+    fn the_file_of_this_repository_is_valid() {
+        let config = ProjectConfig::parse(include_bytes!("../../../../proofhouse.toml")).unwrap();
+        assert!(config.proof.gates.contains_key(&"unit".parse::<GateName>().unwrap()));
+    }
+
     /// P61: line, column, what was expected.
     #[test]
     fn every_error_says_where_and_what() {

@@ -161,7 +161,6 @@ pub struct RuleRun<'a> {
 
 /// What one rule is worth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct RuleJudgement {
     /// The rule.
     pub rule: RuleId,
