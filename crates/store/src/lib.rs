@@ -1,1 +1,87 @@
-//! store
+//! SQLite and PostgreSQL behind one [`Store`]: schema, journal, queue, rows and blobs.
+//!
+//! Everything happens in transactions: [`Store::write`] and [`Store::read`] run a script over a
+//! [`Tx`], whose methods are the resources, one file each. A write is acknowledged after its sync,
+//! never before. The crate draws no time, no ids and no random numbers for what it stores: the
+//! caller passes them in. It decides nothing about runs: it keeps the machines of the model, and
+//! refuses what they refuse. Nobody outside of it sees SQL.
+//!
+//! Start at [`Store`], then at [`Tx`].
+
+mod claim;
+mod commit;
+mod document;
+mod error;
+mod idempotency;
+mod journal;
+mod leader;
+mod lease;
+mod migrate;
+mod postgres;
+mod project;
+mod question;
+mod run;
+mod sql;
+mod sqlite;
+mod store;
+mod task;
+mod token;
+mod tx;
+mod url;
+mod value;
+
+pub use claim::{ClaimRequest, Leased};
+pub use commit::Committed;
+pub use document::Document;
+pub use error::{LostReason, StoreError};
+pub use idempotency::{IdempotencyKey, StoredAnswer};
+pub use journal::StreamHead;
+pub use lease::{Beat, Finished, Outcome, Reaped, Released};
+pub use migrate::KNOWN as SCHEMA_VERSION;
+pub use question::QuestionEnd;
+pub use run::{Due, OpenTasks, RunChange, RunFilter};
+pub use store::Store;
+pub use task::{NewTask, TaskChange, TaskFilter};
+pub use token::{Person, Token};
+pub use tx::Tx;
+pub use url::{StoreUrl, UrlInvalid};
+
+/// Every statement text of the crate, for the test that prepares each on both databases.
+fn statements() -> Vec<&'static [sql::Sql]> {
+    vec![
+        claim::STATEMENTS,
+        document::STATEMENTS,
+        idempotency::STATEMENTS,
+        journal::STATEMENTS,
+        leader::STATEMENTS,
+        lease::STATEMENTS,
+        migrate::STATEMENTS,
+        project::STATEMENTS,
+        question::STATEMENTS,
+        run::STATEMENTS,
+        task::STATEMENTS,
+        token::STATEMENTS,
+    ]
+}
+
+impl Store {
+    /// Prepares every statement, so that a mistake in one is found by a test and not by a person.
+    /// How many there are.
+    pub async fn prepare_all(&self) -> Result<usize, StoreError> {
+        let lite = self.kind() == "sqlite";
+        self.write(move |tx| {
+            Box::pin(async move {
+                let mut count = 0;
+                for statement in statements().into_iter().flatten() {
+                    let text = if lite { statement.sqlite } else { statement.postgres };
+                    if !text.is_empty() {
+                        tx.prepare(statement).await?;
+                        count += 1;
+                    }
+                }
+                Ok::<_, StoreError>(count)
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,195 @@
+//! Claims: the hot way from a ready task to a worker's lease.
+
+use std::time::Duration;
+
+use model::{
+    id::{RunId, WorkerId},
+    journal::{NewEntry, StreamId},
+    limits,
+    run::{RunKind, RunStatus},
+    task::{Lease, Task, TaskState},
+    time::Timestamp,
+};
+use serde_json::json;
+
+use crate::{
+    error::StoreError,
+    sql::statements,
+    store::Store,
+    task::{columns, task},
+    tx::Tx,
+    value::{Row, Value},
+};
+
+statements! {
+    /// The leases that an earlier answer to the same claim handed out and that still live (D52).
+    AGAIN = concat!("SELECT r.kind, ", columns!(), " FROM task_lease l JOIN task t ON t.id = l.task
+        JOIN run r ON r.id = t.run WHERE l.worker = $1 AND l.claim_id = $2 AND l.expires_at > $3
+        ORDER BY t.priority DESC, t.id");
+    /// SQLite has one writer, so it looks first and takes then. PostgreSQL does both at once, and
+    /// passes over whatever another transaction holds.
+    PICK => sqlite concat!("SELECT r.kind, r.status, ", columns!(), " FROM (
+            SELECT task, priority, turn, ready_at FROM task_ready
+             WHERE queue = $1 AND held = 0 AND not_before <= $2 AND (labels = '[]' OR NOT EXISTS (
+                 SELECT 1 FROM json_each(labels) w WHERE w.value NOT IN (SELECT value FROM json_each($3))))
+             ORDER BY priority DESC, turn, ready_at LIMIT $4) p
+        JOIN task t ON t.id = p.task JOIN run r ON r.id = t.run LEFT JOIN task_lease l ON l.task = t.id
+        ORDER BY p.priority DESC, p.turn, p.ready_at"),
+        postgres "WITH picked AS (
+            SELECT q.task FROM task_ready q JOIN task t ON t.id = q.task
+             WHERE q.queue = $1 AND q.held = 0 AND q.not_before <= $2 AND t.state = 'ready'
+               AND (q.labels = '[]' OR q.labels::jsonb <@ $3::text::jsonb)
+             ORDER BY q.priority DESC, q.turn, q.ready_at LIMIT $4 FOR UPDATE OF q, t SKIP LOCKED),
+        gone AS (
+            DELETE FROM task_ready q USING picked WHERE q.task = picked.task RETURNING q.task, q.turn, q.ready_at),
+        t AS (
+            UPDATE task SET state = 'leased', generation = generation + 1, attempt = attempt + 1, worker = $5
+              FROM gone WHERE task.id = gone.task RETURNING task.*, gone.turn, gone.ready_at),
+        l AS (
+            INSERT INTO task_lease (task, run, worker, claim_id, generation, expires_at, length)
+            SELECT id, run, $5, $6, generation, $7, $8 FROM t RETURNING task, worker, generation, expires_at)
+        SELECT r.kind, r.status, t.id, t.run, t.project, t.kind, t.subject, t.queue, t.labels, t.priority, t.state, t.detail,
+            t.attempt, t.max_attempts, t.generation, t.not_before, t.counted, t.created_at, t.finished_at, t.input,
+            t.output, t.outcome_generation, t.exempt, l.worker, l.generation, l.expires_at
+        FROM t JOIN l ON l.task = t.id JOIN run r ON r.id = t.run ORDER BY t.priority DESC, t.turn, t.ready_at";
+    TAKE => sqlite "UPDATE task SET state = 'leased', generation = generation + 1, attempt = attempt + 1, worker = $2
+        WHERE id = $1", postgres "";
+    TAKEN => sqlite "DELETE FROM task_ready WHERE task = $1", postgres "";
+    LEASE => sqlite "INSERT INTO task_lease (task, run, worker, claim_id, generation, expires_at, length)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)", postgres "";
+}
+
+/// What a worker asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// Who asks.
+    pub worker: WorkerId,
+    /// Names this call: the same again gives the same live leases (D52).
+    pub claim_id: String,
+    /// Where it looks, in this order.
+    pub queues: Vec<String>,
+    /// What it offers.
+    pub labels: Vec<String>,
+    /// How many tasks it takes at most.
+    pub max: u32,
+    /// The time now.
+    pub now: Timestamp,
+    /// How long the leases last.
+    pub lease: Duration,
+}
+
+/// A task in a worker's hands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leased {
+    /// The task; its lease holds the generation and the end.
+    pub task: Task,
+    /// What its run does.
+    pub run_kind: RunKind,
+    /// This claim started the run; the caller may tell the project's board.
+    pub started_run: bool,
+}
+
+impl Store {
+    /// Hands ready tasks to a worker: by priority, then fair over runs, then by age.
+    pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<Leased>, StoreError> {
+        self.write(move |tx| {
+            let request = request.clone();
+            Box::pin(async move { tx.tasks_claim(&request).await })
+        })
+        .await
+    }
+}
+
+impl Tx {
+    /// As [`Store::claim`], inside a transaction.
+    pub async fn tasks_claim(&mut self, request: &ClaimRequest) -> Result<Vec<Leased>, StoreError> {
+        let mut leased = self.claimed_before(request).await?;
+        if !leased.is_empty() {
+            return Ok(leased);
+        }
+        let max = request.max.min(limits::CLAIM_MAX) as usize;
+        let mut queued = Vec::new();
+        for queue in &request.queues {
+            if leased.len() >= max {
+                break;
+            }
+            for (status, task) in self.pick(request, queue, max - leased.len()).await? {
+                if status == RunStatus::Queued && !queued.contains(&task.task.run) {
+                    queued.push(task.task.run);
+                }
+                leased.push(task);
+            }
+        }
+        // Always in the same order, so that two claims never wait for one another.
+        queued.sort_unstable();
+        for run in queued {
+            self.start(run, &mut leased, request.now).await?;
+        }
+        Ok(leased)
+    }
+
+    async fn claimed_before(&mut self, request: &ClaimRequest) -> Result<Vec<Leased>, StoreError> {
+        let params = [request.worker.into(), request.claim_id.as_str().into(), request.now.into()];
+        let rows = self.query(&AGAIN, &params).await?;
+        let leased = |mut row: Row| {
+            let run_kind = RunKind::from_text(row.text()?);
+            Ok(Leased { task: task(row)?, run_kind, started_run: false })
+        };
+        rows.into_iter().map(leased).collect()
+    }
+
+    async fn pick(
+        &mut self,
+        request: &ClaimRequest,
+        queue: &str,
+        max: usize,
+    ) -> Result<Vec<(RunStatus, Leased)>, StoreError> {
+        let expires_at = request.now.plus(request.lease);
+        let length = Value::Int(i64::try_from(request.lease.as_micros()).unwrap_or(i64::MAX));
+        let labels = if request.labels.is_empty() { "[]".into() } else { Value::json(&request.labels) };
+        let mut params = vec![queue.into(), request.now.into(), labels, max.into()];
+        if !self.is_sqlite() {
+            params.extend([request.worker.into(), request.claim_id.as_str().into(), expires_at.into(), length.clone()]);
+        }
+        let rows = self.query(&PICK, &params).await?;
+        let mut picked = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            let run_kind = RunKind::from_text(row.text()?);
+            let status = row.named(RunStatus::by_name)?;
+            let mut task = task(row)?;
+            if self.is_sqlite() {
+                self.exec(&TAKE, &[task.id.into(), request.worker.into()]).await?;
+                self.exec(&TAKEN, &[task.id.into()]).await?;
+                task.state = TaskState::Leased;
+                task.generation += 1;
+                task.attempt += 1;
+                task.lease = Some(Lease { worker: request.worker, generation: task.generation, expires_at });
+                let params = [
+                    task.id.into(),
+                    task.run.into(),
+                    request.worker.into(),
+                    request.claim_id.as_str().into(),
+                    task.generation.into(),
+                    expires_at.into(),
+                    length.clone(),
+                ];
+                self.exec(&LEASE, &params).await?;
+            }
+            picked.push((status, Leased { task, run_kind, started_run: false }));
+        }
+        Ok(picked)
+    }
+
+    /// The first claim of a queued run starts it.
+    async fn start(&mut self, run: RunId, leased: &mut [Leased], now: Timestamp) -> Result<(), StoreError> {
+        if !self.run_start(run, now).await? {
+            return Ok(());
+        }
+        let entry = NewEntry::new("run.status", json!({"from": "queued", "to": "running", "because": "claimed"}));
+        self.journal_append(StreamId::Run(run), &[entry], now).await?;
+        if let Some(first) = leased.iter_mut().find(|leased| leased.task.run == run) {
+            first.started_run = true;
+        }
+        Ok(())
+    }
+}

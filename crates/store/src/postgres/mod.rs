@@ -1,0 +1,271 @@
+//! The PostgreSQL side: a pool of connections, each script its own transaction, repeated when the
+//! database asks for it.
+
+use std::{sync::Arc, time::Duration};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use futures::future::BoxFuture;
+use tokio_postgres::{NoTls, error::SqlState, types::ToSql};
+
+use crate::{
+    commit::Hooks,
+    error::StoreError,
+    tx::{Driver, Tx},
+    value::{Row, Value},
+};
+
+/// Connections per replica.
+pub const CONNECTIONS: usize = 16;
+/// Times a script is begun at most, when the database broke it off.
+const TRIES: u32 = 6;
+
+/// A connection inside a transaction.
+pub(crate) struct PgTx {
+    /// `None` only after the transaction has ended.
+    client: Option<Object>,
+    /// The first error: from then on PostgreSQL refuses everything but a rollback.
+    failed: Option<StoreError>,
+    /// The database asked for a repeat, or the connection broke before the commit.
+    again: bool,
+}
+
+/// A connection that is dropped in mid-transaction must not go back to the pool.
+impl Drop for PgTx {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+impl PgTx {
+    fn note(&mut self, error: &tokio_postgres::Error) -> StoreError {
+        let (mapped, again) = map(error);
+        self.again |= again;
+        if self.failed.is_none() {
+            self.failed = Some(mapped.clone());
+        }
+        mapped
+    }
+
+    fn client(&self) -> Result<&Object, StoreError> {
+        self.client.as_ref().ok_or_else(|| StoreError::Internal("the transaction has ended".to_owned()))
+    }
+
+    pub async fn query(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        let client = self.client()?;
+        let run = async {
+            let statement = client.prepare_cached(sql).await?;
+            let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
+            client.query(&statement, &params).await
+        };
+        let rows = run.await.map_err(|error| self.note(&error))?;
+        rows.iter().map(take).collect::<Result<_, _>>().map_err(|error| self.note(&error))
+    }
+
+    pub async fn exec(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, StoreError> {
+        let client = self.client()?;
+        let run = async {
+            let statement = client.prepare_cached(sql).await?;
+            let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
+            client.execute(&statement, &params).await
+        };
+        run.await.map_err(|error| self.note(&error))
+    }
+
+    pub async fn prepare(&mut self, sql: &str) -> Result<(), StoreError> {
+        let prepared = self.client()?.prepare(sql).await;
+        prepared.map(drop).map_err(|error| StoreError::Internal(format!("{}: {sql}", describe(&error))))
+    }
+
+    /// Statements that are no resource's: migrations, checks.
+    pub async fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        let done = self.client()?.batch_execute(sql).await;
+        done.map_err(|error| self.note(&error))
+    }
+}
+
+fn take(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
+    (0..row.len()).map(|at| row.try_get::<_, Value<'static>>(at)).collect::<Result<Vec<_>, _>>().map(Row::new)
+}
+
+fn describe(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!("{} ({})", db.message(), db.code().code()),
+        None => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(inner) = source {
+                text = format!("{text}: {inner}");
+                source = inner.source();
+            }
+            text
+        }
+    }
+}
+
+/// What PostgreSQL's error means here, and whether the whole script may simply be run again.
+pub(crate) fn map(error: &tokio_postgres::Error) -> (StoreError, bool) {
+    let text = describe(error);
+    let Some(code) = error.code() else {
+        // No answer of the database: the connection broke, or a parameter did not fit its column.
+        let broke =
+            error.is_closed() || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
+        return if broke { (StoreError::Unavailable(text), true) } else { (StoreError::Internal(text), false) };
+    };
+    match *code {
+        SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED | SqlState::LOCK_NOT_AVAILABLE => {
+            (StoreError::Unavailable(text), true)
+        }
+        SqlState::DISK_FULL => (StoreError::DiskFull, false),
+        SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => (StoreError::DatabaseDamaged(text), false),
+        SqlState::CHARACTER_NOT_IN_REPERTOIRE | SqlState::UNTRANSLATABLE_CHARACTER => {
+            (StoreError::Unstorable(text), false)
+        }
+        SqlState::ADMIN_SHUTDOWN
+        | SqlState::CRASH_SHUTDOWN
+        | SqlState::CANNOT_CONNECT_NOW
+        | SqlState::TOO_MANY_CONNECTIONS
+        | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => (StoreError::Unavailable(text), true),
+        _ => match code.code().get(..2) {
+            Some("08" | "57") => (StoreError::Unavailable(text), true),
+            Some("28" | "3D" | "53" | "58") => (StoreError::Unavailable(text), false),
+            _ => (StoreError::Internal(text), false),
+        },
+    }
+}
+
+/// The handle to one PostgreSQL database.
+#[derive(Clone)]
+pub(crate) struct Postgres {
+    pool: Pool,
+    hooks: Arc<Hooks>,
+}
+
+impl Postgres {
+    pub fn new(url: &str, hooks: Arc<Hooks>) -> Result<Self, StoreError> {
+        let mut config: tokio_postgres::Config =
+            url.parse().map_err(|error: tokio_postgres::Error| StoreError::Unavailable(describe(&error)))?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_secs(5));
+        }
+        config.application_name("proofhouse");
+        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(Duration::from_secs(20)),
+                create: Some(Duration::from_secs(5)),
+                recycle: Some(Duration::from_secs(5)),
+            })
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { pool, hooks })
+    }
+
+    /// Begins a transaction on a connection of the pool.
+    async fn begin(&self, how: &str) -> Result<Tx, (StoreError, bool)> {
+        let client = self.pool.get().await.map_err(|error| {
+            let text = match &error {
+                deadpool_postgres::PoolError::Backend(inner) => describe(inner),
+                other => other.to_string(),
+            };
+            (StoreError::Unavailable(text), true)
+        })?;
+        let mut tx = PgTx { client: Some(client), failed: None, again: false };
+        tx.batch(how).await.map_err(|error| (error, tx.again))?;
+        Ok(Tx::postgres(tx))
+    }
+
+    pub async fn write<F, T, E>(&self, script: &F) -> Result<T, E>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync,
+        T: Send,
+        E: From<StoreError> + Send,
+    {
+        self.transact(script, "BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT").await
+    }
+
+    /// One consistent snapshot for the whole script.
+    pub async fn read<F, T, E>(&self, script: &F) -> Result<T, E>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync,
+        T: Send,
+        E: From<StoreError> + Send,
+    {
+        self.transact(script, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "COMMIT").await
+    }
+
+    async fn transact<F, T, E>(&self, script: &F, begin: &str, commit: &str) -> Result<T, E>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync,
+        T: Send,
+        E: From<StoreError> + Send,
+    {
+        let mut pause = Duration::from_millis(5);
+        for attempt in 1.. {
+            let last = attempt >= TRIES;
+            let mut tx = match self.begin(begin).await {
+                Ok(tx) => tx,
+                Err((error, again)) if last || !again => return Err(E::from(error)),
+                Err(_) => {
+                    pause = wait(pause).await;
+                    continue;
+                }
+            };
+            let outcome = script(&mut tx).await;
+            let woken = std::mem::take(&mut tx.woken);
+            let Driver::Postgres(mut pg) = tx.driver else {
+                return Err(E::from(StoreError::Internal("a foreign transaction".to_owned())));
+            };
+            let outcome = match (outcome, pg.failed.take()) {
+                // A script that goes on after a failed statement cannot be committed.
+                (Ok(_), Some(error)) => Err(E::from(error)),
+                (outcome, _) => outcome,
+            };
+            match outcome {
+                Ok(value) => match end(&mut pg, commit).await {
+                    Ok(()) => {
+                        self.hooks.committed(woken);
+                        return Ok(value);
+                    }
+                    // Refused commits changed nothing; of a broken connection nobody knows.
+                    Err((error, true)) if !matches!(error, StoreError::Unavailable(_)) && !last => {}
+                    Err((error, _)) => return Err(E::from(error)),
+                },
+                Err(error) => {
+                    let again = pg.again;
+                    if !again {
+                        let _ = end(&mut pg, "ROLLBACK").await;
+                    }
+                    if last || !again {
+                        return Err(error);
+                    }
+                }
+            }
+            drop(pg);
+            pause = wait(pause).await;
+        }
+        Err(E::from(StoreError::Unavailable("the database kept breaking off".to_owned())))
+    }
+}
+
+/// Ends the transaction; its connection goes back to the pool only when that worked.
+async fn end(pg: &mut PgTx, how: &str) -> Result<(), (StoreError, bool)> {
+    let again = pg.again;
+    match pg.batch(how).await {
+        Ok(()) => {
+            drop(pg.client.take());
+            Ok(())
+        }
+        Err(error) => Err((error, pg.again && !again)),
+    }
+}
+
+/// Waits a little longer each time, and not in step with the others.
+async fn wait(pause: Duration) -> Duration {
+    let jitter = uuid::Uuid::now_v7().as_u128() as u32 % 1_000;
+    tokio::time::sleep(pause + pause * jitter / 1_000).await;
+    (pause * 3).min(Duration::from_secs(1))
+}

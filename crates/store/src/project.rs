@@ -1,0 +1,92 @@
+//! Projects.
+
+use model::{
+    id::ProjectId,
+    project::{Project, ProjectKey},
+};
+
+use crate::{
+    error::StoreError,
+    sql::statements,
+    tx::Tx,
+    value::{Row, Value},
+};
+
+macro_rules! columns {
+    () => {
+        "id, key, name, path, created_at, revision"
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO project (id, key, name, path, created_at, revision) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT DO NOTHING";
+    BY_ID = concat!("SELECT ", columns!(), " FROM project WHERE id = $1");
+    BY_KEY = concat!("SELECT ", columns!(), " FROM project WHERE key = $1");
+    LIST = concat!("SELECT ", columns!(), " FROM project ORDER BY key");
+    UPDATE = concat!("UPDATE project SET name = $3, path = $4, revision = revision + 1 WHERE id = $1 AND revision = $2
+        RETURNING ", columns!());
+}
+
+fn project(mut row: Row) -> Result<Project, StoreError> {
+    Ok(Project {
+        id: ProjectId::from_uuid(row.uuid()?),
+        key: row.named(|text| text.parse().ok())?,
+        name: row.text()?,
+        path: row.text()?,
+        created_at: row.time()?,
+        revision: row.u64()?,
+    })
+}
+
+impl Tx {
+    /// Stores a new project; its key must be free.
+    pub async fn project_insert(&mut self, project: &Project) -> Result<(), StoreError> {
+        let added = self
+            .exec(
+                &INSERT,
+                &[
+                    project.id.into(),
+                    project.key.as_str().into(),
+                    Value::from(project.name.as_str()),
+                    project.path.as_str().into(),
+                    project.created_at.into(),
+                    project.revision.into(),
+                ],
+            )
+            .await?;
+        if added == 1 { Ok(()) } else { Err(StoreError::Taken("the project key")) }
+    }
+
+    /// The project with this id.
+    pub async fn project(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError> {
+        self.query_opt(&BY_ID, &[id.into()]).await?.map(project).transpose()
+    }
+
+    /// The project with this key.
+    pub async fn project_by_key(&mut self, key: &ProjectKey) -> Result<Option<Project>, StoreError> {
+        self.query_opt(&BY_KEY, &[key.as_str().into()]).await?.map(project).transpose()
+    }
+
+    /// Every project, by key.
+    pub async fn projects(&mut self) -> Result<Vec<Project>, StoreError> {
+        self.query(&LIST, &[]).await?.into_iter().map(project).collect()
+    }
+
+    /// Renames or moves a project that still has the revision that was read.
+    pub async fn project_update(
+        &mut self,
+        id: ProjectId,
+        revision: u64,
+        name: &str,
+        path: &str,
+    ) -> Result<Project, StoreError> {
+        if let Some(row) = self.query_opt(&UPDATE, &[id.into(), revision.into(), name.into(), path.into()]).await? {
+            return project(row);
+        }
+        match self.project(id).await? {
+            Some(now) => Err(StoreError::RevisionOld { found: now.revision }),
+            None => Err(StoreError::NotFound("project")),
+        }
+    }
+}

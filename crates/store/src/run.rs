@@ -1,0 +1,368 @@
+//! Runs: their row, their changes, their counters.
+
+use model::{
+    failure::Failure,
+    id::{ProjectId, RunId},
+    run::{Progress, Run, RunKind, RunStatus},
+    time::Timestamp,
+};
+use serde_json::Value as Json;
+
+use crate::{
+    error::StoreError,
+    sql::statements,
+    tx::Tx,
+    value::{Row, Value},
+};
+
+macro_rules! columns {
+    () => {
+        "id, project, kind, status, phase, verdict, failure, total, done, failed, config, detail, created_by, cause,
+         exclusive_key, retry_of, parent, cancelling, created_at, started_at, finished_at, revision"
+    };
+}
+macro_rules! active {
+    () => {
+        "status IN ('queued', 'running', 'waiting', 'paused')"
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO run (id, project, kind, status, phase, verdict, failure, total, done, failed, config, detail,
+            created_by, cause, exclusive_key, retry_of, parent, cancelling, created_at, started_at, finished_at, revision,
+            queue_deadline, run_deadline)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+            $24) ON CONFLICT DO NOTHING";
+    EXCLUSIVE = concat!("SELECT id FROM run WHERE project = $1 AND exclusive_key = $2 AND ", active!());
+    BY_ID = concat!("SELECT ", columns!(), " FROM run WHERE id = $1");
+    LOCK => sqlite concat!("SELECT ", columns!(), " FROM run WHERE id = $1"),
+        postgres concat!("SELECT ", columns!(), " FROM run WHERE id = $1 FOR UPDATE");
+    CHANGE => sqlite concat!("UPDATE run SET status = coalesce($3, status), phase = coalesce($4, phase),
+            verdict = coalesce($5, verdict), failure = coalesce($6, failure), detail = coalesce($7, detail),
+            cancelling = coalesce($8, cancelling), cancel_deadline = coalesce($9, cancel_deadline),
+            started_at = coalesce(started_at, $10), finished_at = coalesce(finished_at, $11), revision = revision + 1
+         WHERE id = $1 AND status IN (SELECT value FROM json_each($2)) RETURNING ", columns!()),
+        postgres concat!("UPDATE run SET status = coalesce($3, status), phase = coalesce($4, phase),
+            verdict = coalesce($5, verdict), failure = coalesce($6, failure), detail = coalesce($7, detail),
+            cancelling = coalesce($8, cancelling), cancel_deadline = coalesce($9, cancel_deadline),
+            started_at = coalesce(started_at, $10), finished_at = coalesce(finished_at, $11), revision = revision + 1
+         WHERE id = $1 AND status = ANY($2) RETURNING ", columns!());
+    HOLD = "UPDATE task_ready SET held = $2 WHERE run = $1 AND held <> $2";
+    LIST => sqlite concat!("SELECT ", columns!(), " FROM run
+         WHERE ($1 IS NULL OR project = $1) AND ($2 IS NULL OR id < $2) AND ($3 IS NULL OR kind = $3)
+           AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) ORDER BY id DESC LIMIT $5"),
+        postgres concat!("SELECT ", columns!(), " FROM run
+         WHERE ($1::uuid IS NULL OR project = $1) AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR kind = $3)
+           AND ($4::text[] IS NULL OR status = ANY($4)) ORDER BY id DESC LIMIT $5");
+    LIST_OF_PROJECT => sqlite concat!("SELECT ", columns!(), " FROM run
+         WHERE project = $1 AND ($2 IS NULL OR id < $2) AND ($3 IS NULL OR kind = $3)
+           AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) ORDER BY id DESC LIMIT $5"),
+        postgres concat!("SELECT ", columns!(), " FROM run
+         WHERE project = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR kind = $3)
+           AND ($4::text[] IS NULL OR status = ANY($4)) ORDER BY id DESC LIMIT $5");
+    ACTIVE = concat!("SELECT ", columns!(), " FROM run WHERE ", active!(), " ORDER BY id");
+    ACTIVE_OF_PROJECT = concat!("SELECT ", columns!(), " FROM run WHERE project = $1 AND kind = $2 AND ", active!(),
+        " ORDER BY id");
+    COUNTS = "SELECT status, count(*) FROM run WHERE project = $1 AND kind = $2 GROUP BY status ORDER BY status";
+    DUE = concat!("SELECT id, CASE WHEN cancelling <> 0 AND cancel_deadline <= $1 THEN 'cancel'
+            WHEN status = 'queued' AND queue_deadline <= $1 THEN 'queue' ELSE 'run' END
+        FROM run WHERE ", active!(), " AND ((cancelling <> 0 AND cancel_deadline <= $1)
+            OR (status = 'queued' AND queue_deadline <= $1) OR run_deadline <= $1) ORDER BY id LIMIT 500");
+    PROGRESS = "UPDATE run SET total = total + $2, done = done + $3, failed = failed + $4, revision = revision + 1
+        WHERE id = $1";
+    RECOUNT = "SELECT count(*), count(finished_at), CAST(coalesce(sum(bad), 0) AS bigint) FROM task
+        WHERE run = $1 AND counted <> 0";
+    SET_PROGRESS = "UPDATE run SET total = $2, done = $3, failed = $4, revision = revision + 1 WHERE id = $1";
+    START = "UPDATE run SET status = 'running', started_at = coalesce(started_at, $2), revision = revision + 1
+        WHERE id = $1 AND status = 'queued' AND cancelling = 0";
+    /// A claim that already holds tasks never waits for a run: it is begun again instead.
+    GRAB => sqlite "SELECT 1 FROM run WHERE id = $1", postgres "SELECT 1 FROM run WHERE id = $1 FOR UPDATE NOWAIT";
+}
+
+pub(crate) fn run(mut row: Row) -> Result<Run, StoreError> {
+    Ok(Run {
+        id: RunId::from_uuid(row.uuid()?),
+        project: ProjectId::from_uuid(row.uuid()?),
+        kind: RunKind::from_text(row.text()?),
+        status: row.named(RunStatus::by_name)?,
+        phase: row.text()?,
+        verdict: row.opt_text()?,
+        failure: row.opt_json()?,
+        progress: Progress { total: row.u32()?, done: row.u32()?, failed: row.u32()? },
+        config: row.json()?,
+        detail: row.json()?,
+        created_by: row.json()?,
+        trigger: row.json()?,
+        exclusive_key: row.opt_text()?,
+        retry_of: row.opt_uuid()?.map(RunId::from_uuid),
+        parent: row.opt_uuid()?.map(RunId::from_uuid),
+        cancelling: row.flag()?,
+        created_at: row.time()?,
+        started_at: row.opt_time()?,
+        finished_at: row.opt_time()?,
+        revision: row.u64()?,
+    })
+}
+
+/// A change of a run's row. What is `None` stays. A terminal run takes no new status (K5).
+#[derive(Debug, Clone, Default)]
+pub struct RunChange {
+    /// The statuses it must have now; empty means any.
+    pub expected: Vec<RunStatus>,
+    /// Its next status; the caller took it from the machine of the model.
+    pub status: Option<RunStatus>,
+    /// The kind's own part of the way.
+    pub phase: Option<String>,
+    /// The kind's own answer.
+    pub verdict: Option<String>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// The kind's own state that is shown.
+    pub detail: Option<Json>,
+    /// A cancel was asked for.
+    pub cancelling: Option<bool>,
+    /// When a draining cancel ends it anyway.
+    pub cancel_deadline: Option<Timestamp>,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this project; `None` lists over all.
+    pub project: Option<ProjectId>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// In one of these statuses; empty means any.
+    pub status: Vec<RunStatus>,
+}
+
+/// Why a run's time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Nobody claimed its work in time (X31).
+    Queue,
+    /// The whole run took too long.
+    Run,
+    /// Its cancel drained long enough (X13).
+    Cancel,
+}
+
+/// Whether open tasks of each state exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OpenTasks {
+    /// Some wait for other tasks or a person.
+    pub blocked: bool,
+    /// Some may be claimed.
+    pub ready: bool,
+    /// Some are held by workers.
+    pub leased: bool,
+}
+
+impl OpenTasks {
+    /// Whether every task has ended.
+    pub const fn is_empty(self) -> bool {
+        !self.blocked && !self.ready && !self.leased
+    }
+}
+
+const fn claimable(run: &Run) -> bool {
+    matches!(run.status, RunStatus::Queued | RunStatus::Running) && !run.cancelling
+}
+
+impl Tx {
+    /// Stores a new run. A second active run with the same exclusive key is refused with the
+    /// active one's id (X7).
+    pub async fn run_insert(
+        &mut self,
+        run: &Run,
+        queue_deadline: Option<Timestamp>,
+        run_deadline: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let params = [
+            run.id.into(),
+            run.project.into(),
+            run.kind.name().into(),
+            run.status.name().into(),
+            run.phase.as_str().into(),
+            run.verdict.as_deref().into(),
+            run.failure.as_ref().map(Value::json).unwrap_or(Value::Null),
+            run.progress.total.into(),
+            run.progress.done.into(),
+            run.progress.failed.into(),
+            Value::json(&run.config),
+            Value::json(&run.detail),
+            Value::json(&run.created_by),
+            Value::json(&run.trigger),
+            run.exclusive_key.as_deref().into(),
+            run.retry_of.into(),
+            run.parent.into(),
+            run.cancelling.into(),
+            run.created_at.into(),
+            run.started_at.into(),
+            run.finished_at.into(),
+            run.revision.into(),
+            queue_deadline.into(),
+            run_deadline.into(),
+        ];
+        if self.exec(&INSERT, &params).await? == 1 {
+            return Ok(());
+        }
+        if let Some(key) = &run.exclusive_key
+            && let Some(active) = self.run_with_key(run.project, key).await?
+        {
+            return Err(StoreError::RunActive { run: active });
+        }
+        Err(StoreError::Taken("the run id"))
+    }
+
+    /// The active run of the project that holds this exclusive key.
+    pub async fn run_with_key(&mut self, project: ProjectId, key: &str) -> Result<Option<RunId>, StoreError> {
+        let row = self.query_opt(&EXCLUSIVE, &[project.into(), key.into()]).await?;
+        row.map(|mut row| row.uuid().map(RunId::from_uuid)).transpose()
+    }
+
+    /// The run with this id.
+    pub async fn run(&mut self, id: RunId) -> Result<Option<Run>, StoreError> {
+        self.query_opt(&BY_ID, &[id.into()]).await?.map(run).transpose()
+    }
+
+    /// The run with this id, held against every other writer until this transaction ends. Locks are
+    /// taken in the order run, then stream (X57).
+    pub async fn run_lock(&mut self, id: RunId) -> Result<Option<Run>, StoreError> {
+        let found = self.query_opt(&LOCK, &[id.into()]).await?.map(run).transpose()?;
+        if found.is_some() {
+            self.hold(id);
+        }
+        Ok(found)
+    }
+
+    /// As [`Tx::run_lock`], without reading it again when this transaction already holds it.
+    pub(crate) async fn run_hold(&mut self, id: RunId) -> Result<(), StoreError> {
+        if !self.is_sqlite() && !self.holds(id) {
+            self.run_lock(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes a run whose status is one of the expected. `None`: it was not, and nothing changed.
+    pub async fn run_set(&mut self, id: RunId, change: &RunChange, now: Timestamp) -> Result<Option<Run>, StoreError> {
+        self.run_hold(id).await?;
+        let expected = RunStatus::ALL.into_iter().filter(|status| {
+            (change.expected.is_empty() || change.expected.contains(status))
+                && (change.status.is_none() || !status.is_terminal())
+        });
+        let starts = change.status.is_some_and(|status| status == RunStatus::Running);
+        let ends = change.status.is_some_and(RunStatus::is_terminal);
+        let row = self
+            .query_opt(
+                &CHANGE,
+                &[
+                    id.into(),
+                    Value::texts(expected.map(RunStatus::name)),
+                    change.status.map(RunStatus::name).into(),
+                    change.phase.as_deref().into(),
+                    change.verdict.as_deref().into(),
+                    change.failure.as_ref().map(Value::json).unwrap_or(Value::Null),
+                    change.detail.as_ref().map(Value::json).unwrap_or(Value::Null),
+                    change.cancelling.into(),
+                    change.cancel_deadline.into(),
+                    starts.then_some(now).into(),
+                    ends.then_some(now).into(),
+                ],
+            )
+            .await?;
+        let Some(changed) = row.map(run).transpose()? else { return Ok(None) };
+        if change.status.is_some() || change.cancelling.is_some() {
+            self.exec(&HOLD, &[id.into(), (!claimable(&changed)).into()]).await?;
+            if claimable(&changed) {
+                self.wake_queues_of(id).await?;
+            }
+        }
+        Ok(Some(changed))
+    }
+
+    /// The first claim of a queued run starts it. Whether this call was that claim.
+    pub(crate) async fn run_start(&mut self, id: RunId, now: Timestamp) -> Result<bool, StoreError> {
+        if !self.is_sqlite() {
+            self.query(&GRAB, &[id.into()]).await?;
+            self.hold(id);
+        }
+        Ok(self.exec(&START, &[id.into(), now.into()]).await? == 1)
+    }
+
+    /// A page of runs, newest first; `before` is the last id of the page before.
+    pub async fn runs(
+        &mut self,
+        filter: &RunFilter,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<Run>, StoreError> {
+        let status = if filter.status.is_empty() {
+            Value::Null
+        } else {
+            Value::texts(filter.status.iter().map(|status| status.name()))
+        };
+        let text = if filter.project.is_some() { &LIST_OF_PROJECT } else { &LIST };
+        let params = [filter.project.into(), before.into(), filter.kind.as_deref().into(), status, limit.into()];
+        self.query(text, &params).await?.into_iter().map(run).collect()
+    }
+
+    /// Every run that has not ended, oldest first.
+    pub async fn active_runs(&mut self) -> Result<Vec<Run>, StoreError> {
+        self.query(&ACTIVE, &[]).await?.into_iter().map(run).collect()
+    }
+
+    /// A project's runs of a kind that have not ended, oldest first.
+    pub async fn active_runs_of(&mut self, project: ProjectId, kind: &RunKind) -> Result<Vec<Run>, StoreError> {
+        let rows = self.query(&ACTIVE_OF_PROJECT, &[project.into(), kind.name().into()]).await?;
+        rows.into_iter().map(run).collect()
+    }
+
+    /// How many runs of a kind a project has, by status.
+    pub async fn run_counts(
+        &mut self,
+        project: ProjectId,
+        kind: &RunKind,
+    ) -> Result<Vec<(RunStatus, u64)>, StoreError> {
+        let rows = self.query(&COUNTS, &[project.into(), kind.name().into()]).await?;
+        rows.into_iter().map(|mut row| Ok((row.named(RunStatus::by_name)?, row.u64()?))).collect()
+    }
+
+    /// Runs whose time is up, and why.
+    pub async fn runs_due(&mut self, now: Timestamp) -> Result<Vec<(RunId, Due)>, StoreError> {
+        let rows = self.query(&DUE, &[now.into()]).await?;
+        let due = |name: &str| match name {
+            "queue" => Some(Due::Queue),
+            "run" => Some(Due::Run),
+            "cancel" => Some(Due::Cancel),
+            _ => None,
+        };
+        rows.into_iter().map(|mut row| Ok((RunId::from_uuid(row.uuid()?), row.named(due)?))).collect()
+    }
+
+    /// Moves a run's counters by what really changed (X54).
+    pub(crate) async fn run_progress(
+        &mut self,
+        id: RunId,
+        total: i64,
+        done: i64,
+        failed: i64,
+    ) -> Result<(), StoreError> {
+        if (total, done, failed) != (0, 0, 0) {
+            self.exec(&PROGRESS, &[id.into(), total.into(), done.into(), failed.into()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts a run's progress from its task rows (X54), at phase ends and in tests. With `mend` the
+    /// run's counters are set to it.
+    pub async fn run_recount(&mut self, id: RunId, mend: bool) -> Result<Progress, StoreError> {
+        let mut row = self.query_one(&RECOUNT, &[id.into()]).await?;
+        let progress = Progress { total: row.u32()?, done: row.u32()?, failed: row.u32()? };
+        if mend {
+            let params = [id.into(), progress.total.into(), progress.done.into(), progress.failed.into()];
+            self.exec(&SET_PROGRESS, &params).await?;
+        }
+        Ok(progress)
+    }
+}

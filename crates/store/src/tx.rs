@@ -1,0 +1,89 @@
+//! A transaction: the one thing all resources are methods of.
+//!
+//! The methods are async because PostgreSQL answers over a socket; over SQLite they never wait.
+//! Inside a transaction, await nothing but the transaction.
+
+use model::id::RunId;
+
+use crate::{
+    commit::Committed,
+    error::StoreError,
+    postgres::PgTx,
+    sql::Sql,
+    sqlite::SqliteTx,
+    value::{Row, Value},
+};
+
+/// A transaction in progress. Everything done through it happens together or not at all.
+pub struct Tx {
+    pub(crate) driver: Driver,
+    pub(crate) woken: Committed,
+    /// Runs whose row this transaction holds (PostgreSQL only; SQLite has one writer).
+    held: Vec<RunId>,
+}
+
+pub(crate) enum Driver {
+    Sqlite(Box<SqliteTx>),
+    Postgres(Box<PgTx>),
+}
+
+impl Tx {
+    pub(crate) fn sqlite(tx: SqliteTx) -> Self {
+        Self { driver: Driver::Sqlite(Box::new(tx)), woken: Committed::default(), held: Vec::new() }
+    }
+
+    pub(crate) fn postgres(tx: PgTx) -> Self {
+        Self { driver: Driver::Postgres(Box::new(tx)), woken: Committed::default(), held: Vec::new() }
+    }
+
+    pub(crate) const fn is_sqlite(&self) -> bool {
+        matches!(self.driver, Driver::Sqlite(_))
+    }
+
+    pub(crate) fn hold(&mut self, run: RunId) {
+        if !self.is_sqlite() {
+            self.held.push(run);
+        }
+    }
+
+    pub(crate) fn holds(&self, run: RunId) -> bool {
+        self.held.contains(&run)
+    }
+
+    /// Runs a statement and takes its rows.
+    pub(crate) async fn query(&mut self, sql: &Sql, params: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        match &mut self.driver {
+            Driver::Sqlite(tx) => tx.query(sql.sqlite, params),
+            Driver::Postgres(tx) => tx.query(sql.postgres, params).await,
+        }
+    }
+
+    /// Runs a statement that gives at most one row of interest.
+    pub(crate) async fn query_opt(&mut self, sql: &Sql, params: &[Value<'_>]) -> Result<Option<Row>, StoreError> {
+        match &mut self.driver {
+            Driver::Sqlite(tx) => tx.query_opt(sql.sqlite, params),
+            Driver::Postgres(tx) => Ok(tx.query(sql.postgres, params).await?.into_iter().next()),
+        }
+    }
+
+    /// Runs a statement that always gives one row.
+    pub(crate) async fn query_one(&mut self, sql: &Sql, params: &[Value<'_>]) -> Result<Row, StoreError> {
+        self.query_opt(sql, params).await?.ok_or_else(|| StoreError::Internal(format!("{} gave no row", sql.name)))
+    }
+
+    /// Runs a statement and says how many rows it changed.
+    pub(crate) async fn exec(&mut self, sql: &Sql, params: &[Value<'_>]) -> Result<u64, StoreError> {
+        match &mut self.driver {
+            Driver::Sqlite(tx) => tx.exec(sql.sqlite, params),
+            Driver::Postgres(tx) => tx.exec(sql.postgres, params).await,
+        }
+    }
+
+    /// Makes sure that the database can read a statement.
+    pub(crate) async fn prepare(&mut self, sql: &Sql) -> Result<(), StoreError> {
+        match &mut self.driver {
+            Driver::Sqlite(tx) => tx.prepare(sql.sqlite),
+            Driver::Postgres(tx) => tx.prepare(sql.postgres).await,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! One conformance suite over both databases, and the faults of a store.
+//!
+//! PostgreSQL is taken from `PROOFHOUSE_TEST_POSTGRES`, else from `postgres://root@127.0.0.1:5432/test`;
+//! each test makes a schema of its own there and drops it. Without PostgreSQL the tests fail.
+
+extern crate proofhouse_store as store;
+
+mod journal;
+mod queue;
+mod rows;
+mod support;
