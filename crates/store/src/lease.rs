@@ -32,6 +32,7 @@ statements! {
     UNREADY = "DELETE FROM task_ready WHERE task = $1";
     LEASE = "INSERT INTO task_lease (task, run, worker, claim_id, generation, expires_at, length)
         VALUES ($1, $2, $3, '', $4, $5, $6) ON CONFLICT (task) DO NOTHING";
+    OF_WORKER = "SELECT task, generation FROM task_lease WHERE worker = $1 ORDER BY run, task";
     EXPIRED = "SELECT l.task, l.generation FROM task_lease l WHERE l.expires_at <= $1 ORDER BY l.run, l.task LIMIT $2";
     END_NOW = "UPDATE task_lease SET expires_at = $2 WHERE task = $1";
     NOT_BEFORE = "UPDATE task SET not_before = $2, attempt = $3, exempt = $4 WHERE id = $1";
@@ -142,6 +143,25 @@ impl Store {
         self.write(move |tx| {
             let reason = reason.clone();
             Box::pin(async move { tx.task_release(fence, &reason, counts_attempt, not_before, now).await })
+        })
+        .await
+    }
+
+    /// Gives back all leases of a worker that is known to be gone, each at the cost of an attempt. How
+    /// many there were.
+    pub async fn return_leases(&self, worker: WorkerId, reason: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let reason = reason.to_owned();
+        self.write(move |tx| {
+            let reason = reason.clone();
+            Box::pin(async move {
+                let rows = tx.query(&OF_WORKER, &[worker.into()]).await?;
+                let returned = rows.len() as u64;
+                for mut row in rows {
+                    let fence = Fence { task: TaskId::from_uuid(row.uuid()?), generation: row.u32()? };
+                    tx.task_release(fence, &reason, true, None, now).await?;
+                }
+                Ok(returned)
+            })
         })
         .await
     }

@@ -11,7 +11,6 @@ use model::{
     id::TaskId,
     problem::Problem,
     run::{Run, RunEvent, RunKind, RunStatus},
-    task::TaskState,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -34,13 +33,11 @@ pub struct Config {
     pub exclusive: Option<String>,
     /// How long a task takes on the embedded worker.
     pub sleep_ms: u64,
-    /// How many tasks may be leased at once.
-    pub slots: Option<u32>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { tasks: 1, queue: QUEUE.to_owned(), exclusive: None, sleep_ms: 0, slots: None }
+        Self { tasks: 1, queue: QUEUE.to_owned(), exclusive: None, sleep_ms: 0 }
     }
 }
 
@@ -61,8 +58,6 @@ impl Kind for Probe {
             let tasks = (0..config.tasks)
                 .map(|number| NewTask {
                     id: TaskId::from_uuid(Uuid::now_v7()),
-                    run: ask.run,
-                    project: ask.project.id,
                     kind: "probe".to_owned(),
                     subject: format!("{number:06}"),
                     queue: config.queue.clone(),
@@ -84,7 +79,6 @@ impl Kind for Probe {
                 exclusive_key: config.exclusive,
                 queue_timeout: Duration::from_secs(600),
                 run_timeout: None,
-                slots: config.slots,
                 tasks,
                 entries: Vec::new(),
             })
@@ -99,12 +93,15 @@ impl Kind for Probe {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<(), Problem>> {
         Box::pin(async move {
-            let Event::TaskEnded(task) = event else { return Ok(()) };
-            let open = tx.task_counts(run.id).await?;
-            if open.blocked + open.ready + open.leased > 0 || run.status == RunStatus::Paused {
+            match event {
+                Event::TaskEnded(_) | Event::Resumed => {}
+                Event::Answered(_) | Event::Closing(_) => return Ok(()),
+            }
+            if run.status == RunStatus::Paused || !tx.open_tasks(run.id).await?.is_empty() {
                 return Ok(());
             }
-            let verdict = if task.state == TaskState::Done { "passed" } else { "failed" };
+            let failed = tx.run_recount(run.id, false).await?.failed;
+            let verdict = if failed == 0 { "passed" } else { "failed" };
             let ending = engine::runs::Ending {
                 event: RunEvent::Completed,
                 verdict: Some(verdict.to_owned()),

@@ -1,0 +1,186 @@
+//! The engine's own life: start, the loops it keeps, an ordered stop.
+
+use std::{sync::Arc, time::Duration};
+
+use model::{
+    code::Code,
+    id::{RunId, WorkerId},
+    limits,
+    problem::Problem,
+    time::Timestamp,
+};
+use store::Store;
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use crate::{
+    bus::Bus,
+    clock::Clock,
+    data::DataFolder,
+    kind::{Kind, Kinds},
+    sweep::StepWatch,
+    worker::{self, Held},
+};
+
+/// What an engine is started with.
+pub struct EngineConfig {
+    /// The data folder, held.
+    pub data: DataFolder,
+    /// The open store.
+    pub store: Store,
+    /// Where time comes from.
+    pub clock: Clock,
+    /// Tasks that the embedded worker does at once; by default the machine's cores, 1 to 4.
+    pub slots: Option<usize>,
+    /// Whether this process works itself.
+    pub embedded_worker: bool,
+    /// Kinds beside the built-in ones, for tests and benchmarks.
+    pub kinds: Vec<Arc<dyn Kind>>,
+}
+
+/// Starts, moves and ends runs. Cheap to clone; all clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) bus: Bus,
+    pub(crate) clock: Clock,
+    pub(crate) data: DataFolder,
+    pub(crate) kinds: Kinds,
+    pub(crate) ready: Arc<Notify>,
+    pub(crate) held: Held,
+    pub(crate) stopping: CancellationToken,
+    slots: usize,
+    loops: TaskTracker,
+}
+
+impl Engine {
+    /// Starts the sweep and, unless told otherwise, the embedded worker.
+    pub async fn start(config: EngineConfig) -> Result<Self, Problem> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let slots = config.slots.unwrap_or(cores.clamp(1, 4));
+        let bus = Bus::new(config.store.clone());
+        let ready = Arc::new(Notify::new());
+        config.store.on_commit({
+            let (bus, ready) = (bus.clone(), ready.clone());
+            move |committed| {
+                for (stream, seq) in &committed.streams {
+                    bus.hint(*stream, *seq);
+                }
+                if !committed.queues.is_empty() || committed.lost {
+                    ready.notify_waiters();
+                }
+            }
+        });
+        let engine = Self {
+            inner: Arc::new(Inner {
+                store: config.store,
+                bus,
+                clock: config.clock,
+                data: config.data,
+                kinds: Kinds::of(config.kinds),
+                ready,
+                held: Held::default(),
+                stopping: CancellationToken::new(),
+                slots,
+                loops: TaskTracker::new(),
+            }),
+        };
+        engine.inner.loops.spawn(sweep_loop(engine.clone()));
+        if config.embedded_worker {
+            // The folder's lock proves that the worker of this folder's last life is gone, so its leases
+            // need not run out: they go back at once, each at the cost of an attempt.
+            let worker = embedded_worker(engine.data());
+            engine.store().return_leases(worker, "worker_restarted", engine.now()).await?;
+            engine.inner.loops.spawn(worker::serve(engine.clone(), worker, slots));
+        }
+        Ok(engine)
+    }
+
+    /// Stops claiming, stops what runs and gives it back, and ends the loops (F21).
+    pub async fn shutdown(&self) {
+        self.inner.stopping.cancel();
+        self.inner.loops.close();
+        if tokio::time::timeout(Duration::from_secs(8), self.inner.loops.wait()).await.is_err() {
+            tracing::warn!("some work did not stop in time; it is handed out again at the next start");
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The live bus.
+    pub fn bus(&self) -> &Bus {
+        &self.inner.bus
+    }
+
+    /// Where time comes from.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &DataFolder {
+        &self.inner.data
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// How many tasks the embedded worker does at once.
+    pub fn slots(&self) -> usize {
+        self.inner.slots
+    }
+
+    /// Fires when the engine begins to stop.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.inner.stopping
+    }
+
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.inner.kinds
+    }
+
+    /// Tells waiting claims that something may be ready.
+    pub(crate) fn wake(&self) {
+        self.inner.ready.notify_waiters();
+    }
+
+    /// Tells the handlers of a run in this process to stop.
+    pub(crate) fn stop_held(&self, run: RunId) {
+        self.inner.held.stop(run);
+    }
+}
+
+/// The embedded worker's id: the same for a data folder in all its lives.
+fn embedded_worker(data: &DataFolder) -> WorkerId {
+    let digest = model::digest::Digest::of(data.root().as_os_str().as_encoded_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.bytes()[..16]);
+    WorkerId::from_uuid(Uuid::from_bytes(bytes))
+}
+
+async fn sweep_loop(engine: Engine) {
+    let mut watch = StepWatch::start(&engine);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(limits::SWEEP) => {}
+            () = engine.stopping().cancelled() => return,
+        }
+        if let Err(problem) = engine.sweep(&mut watch).await {
+            if problem.code == Code::StoreUnavailable {
+                tracing::warn!(%problem, "the sweep will try again");
+            } else {
+                tracing::error!(%problem, "the sweep failed");
+            }
+        }
+    }
+}
