@@ -10,6 +10,7 @@
 //! process printed.
 
 pub mod environment;
+pub mod git;
 pub mod redact;
 pub mod run;
 pub mod sandbox;
