@@ -74,7 +74,10 @@ mod tests {
         {
             assert_eq!(duration(Duration::from_millis(millis)), said);
         }
-        assert_eq!((clock(Duration::from_secs(72)), clock(Duration::from_secs(3_672))), ("01:12".into(), "1:01:12".into()));
+        assert_eq!(
+            (clock(Duration::from_secs(72)), clock(Duration::from_secs(3_672))),
+            ("01:12".into(), "1:01:12".into())
+        );
         assert_eq!(between("2026-11-21T11:59:58Z", "2026-11-21T12:00:00Z"), Some(Duration::from_secs(2)));
     }
 }

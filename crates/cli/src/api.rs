@@ -7,7 +7,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, header};
+use hyper::{Method, Request, Response, StatusCode, header};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -27,17 +27,6 @@ const BASE: &str = "/api/v1";
 pub struct Api {
     transport: Transport,
     bearer: Option<Arc<str>>,
-}
-
-/// An answer with more than its body.
-#[derive(Debug)]
-pub struct Answer {
-    /// Its status.
-    pub status: StatusCode,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub body: Value,
 }
 
 impl Api {
@@ -60,33 +49,28 @@ impl Api {
 
     /// Reads a document.
     pub async fn get(&self, path: &str) -> Result<Value, Fault> {
-        Ok(self.call(Method::GET, path, None, &[]).await?.body)
+        self.call(Method::GET, path, None, &[]).await
     }
 
     /// Creates, acts or answers.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Fault> {
-        Ok(self.post_answer(path, body).await?.body)
-    }
-
-    /// As [`Api::post`], with the status.
-    pub async fn post_answer(&self, path: &str, body: &Value) -> Result<Answer, Fault> {
         let key = Uuid::now_v7().to_string();
         self.call(Method::POST, path, Some(body), &[("idempotency-key", &key)]).await
     }
 
     /// Replaces a document that has not changed since `revision`.
     pub async fn put(&self, path: &str, body: &Value, revision: u64) -> Result<Value, Fault> {
-        Ok(self.call(Method::PUT, path, Some(body), &[("if-match", &revision.to_string())]).await?.body)
+        self.call(Method::PUT, path, Some(body), &[("if-match", &revision.to_string())]).await
     }
 
     /// Changes a document that has not changed since `revision`.
     pub async fn patch(&self, path: &str, body: &Value, revision: u64) -> Result<Value, Fault> {
-        Ok(self.call(Method::PATCH, path, Some(body), &[("if-match", &revision.to_string())]).await?.body)
+        self.call(Method::PATCH, path, Some(body), &[("if-match", &revision.to_string())]).await
     }
 
     /// Removes.
     pub async fn delete(&self, path: &str) -> Result<Value, Fault> {
-        Ok(self.call(Method::DELETE, path, None, &[]).await?.body)
+        self.call(Method::DELETE, path, None, &[]).await
     }
 
     /// Up to `limit` items of a list over its pages; the last page's document with all the items.
@@ -138,7 +122,7 @@ impl Api {
         path: &str,
         body: Option<&Value>,
         headers: &[(&str, &str)],
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Value, Fault> {
         // A PUT or PATCH with an old revision is refused, and a DELETE of what is gone, too: a
         // repeat of those could answer other than the first time. Reads and keyed POSTs repeat.
         let may_repeat = matches!(method, Method::GET | Method::POST);
@@ -150,7 +134,7 @@ impl Api {
                 Ok::<_, Lost>((head, whole(body).await?))
             };
             match (answered.await, pauses.next()) {
-                (Ok((head, body)), _) => return read(head.status, head.headers, &body),
+                (Ok((head, body)), _) => return read(head.status, &body),
                 (Err(lost), None) => return Err(unreachable(&lost)),
                 (Err(_), Some(pause)) => tokio::time::sleep(*pause).await,
             }
@@ -167,7 +151,13 @@ impl Api {
         self.build(method, &format!("{BASE}{path}"), body, headers)
     }
 
-    fn build(&self, method: &Method, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Request<Full<Bytes>> {
+    fn build(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Request<Full<Bytes>> {
         let mut builder = Request::builder().method(method).uri(path).header(header::HOST, "127.0.0.1");
         builder = builder.header(header::USER_AGENT, concat!("proofhouse/", env!("CARGO_PKG_VERSION")));
         if let Some(bearer) = &self.bearer {
@@ -212,18 +202,16 @@ impl From<OpenFailed> for Fault {
     }
 }
 
-fn read(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Result<Answer, Fault> {
+fn read(status: StatusCode, body: &[u8]) -> Result<Value, Fault> {
     if !status.is_success() {
         return Err(Fault::from_document(status.as_u16(), body));
     }
-    let body = if body.is_empty() {
-        Value::Null
-    } else {
-        serde_json::from_slice(body)
-            .map_err(|_| Fault::new(model::code::Code::Unreachable, "the answer is not JSON"))
-            .doing("read the plane's answer")?
-    };
-    Ok(Answer { status, headers, body })
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(body)
+        .map_err(|_| Fault::new(model::code::Code::Unreachable, "the answer is not JSON"))
+        .doing("read the plane's answer")
 }
 
 /// The path with a query; names are ours, values are encoded.

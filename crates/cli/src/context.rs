@@ -11,8 +11,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     api::{Api, encode},
-    connect,
-    env,
+    connect, env,
     fault::Fault,
     json::{Look as _, short},
     out::Out,
@@ -91,6 +90,11 @@ impl Context {
         }
     }
 
+    /// Whether a project was named.
+    pub const fn names_project(&self) -> bool {
+        self.project.is_some()
+    }
+
     /// The project this is about: named, or the one of the current folder, nearest first.
     pub async fn project(&self) -> Result<Project, Fault> {
         let api = self.api().await?;
@@ -98,18 +102,25 @@ impl Context {
             let document = api.get(&format!("/projects/{}", encode(name))).await;
             return document.map(|document| Project::of(&document)).map_err(|fault| {
                 let fault = fault.doing(format!("find the project {name}"));
-                if fault.is(Code::NotFound) { fault.hinted("`proofhouse project list` shows what there is") } else { fault }
+                if fault.is(Code::NotFound) {
+                    fault.hinted("`proofhouse project list` shows what there is")
+                } else {
+                    fault
+                }
             });
         }
-        let here = std::env::current_dir()
-            .map_err(|error| Fault::new(Code::FolderUnreadable, format!("failed to find the current folder: {error}")))?;
+        let here = std::env::current_dir().map_err(|error| {
+            Fault::new(Code::FolderUnreadable, format!("failed to find the current folder: {error}"))
+        })?;
         let projects = self.projects().await?;
         let found = nearest(&here, &projects).cloned();
         found.ok_or_else(|| {
             let fault = Fault::usage("no project holds the current folder");
             match projects.as_slice() {
                 [] => fault.hinted("`proofhouse init` registers the repository you are in"),
-                _ => fault.hinted("name one with --project (`proofhouse project list`), or register this one: `proofhouse init`"),
+                _ => fault.hinted(
+                    "name one with --project (`proofhouse project list`), or register this one: `proofhouse init`",
+                ),
             }
         })
     }
@@ -139,9 +150,14 @@ impl Context {
                 let mut hits = ids().filter(|id| id.ends_with(&wanted) || short(id).starts_with(&wanted));
                 match (hits.next(), hits.next()) {
                     (Some(id), None) => Ok(id.to_owned()),
-                    (Some(_), Some(_)) => Err(Fault::usage(format!("more than one run is meant by {given}")).hinted("write more of the id")),
-                    (None, _) => Err(Fault::new(Code::NotFound, format!("the project {} has no run {given}", project.key))
-                        .hinted("`proofhouse run list` shows its runs; name another project with --project")),
+                    (Some(_), Some(_)) => {
+                        Err(Fault::usage(format!("more than one run is meant by {given}"))
+                            .hinted("write more of the id"))
+                    }
+                    (None, _) => {
+                        Err(Fault::new(Code::NotFound, format!("the project {} has no run {given}", project.key))
+                            .hinted("`proofhouse run list` shows its runs; name another project with --project"))
+                    }
                 }
             }
             None => ids().next().map(str::to_owned).ok_or_else(|| {

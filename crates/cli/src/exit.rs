@@ -132,7 +132,11 @@ mod tests {
                 false,
                 Exit::Refused,
             ),
-            (json!({"status": "failed", "verdict": null, "failure": {"code": "budget_exhausted"}}), false, Exit::Refused),
+            (
+                json!({"status": "failed", "verdict": null, "failure": {"code": "budget_exhausted"}}),
+                false,
+                Exit::Refused,
+            ),
             (
                 json!({"status": "failed", "verdict": "unproven", "failure": {"code": "no_worker"}}),
                 false,
@@ -147,7 +151,8 @@ mod tests {
     // P16, P17, X30: an empty run is unproven, unless everything is clear already or it was allowed.
     #[test]
     fn an_empty_run_is_not_a_pass_unless_it_was_allowed() {
-        let empty = |reason: &str| json!({"status": "completed", "verdict": "unproven", "proof": {"empty_reason": reason}});
+        let empty =
+            |reason: &str| json!({"status": "completed", "verdict": "unproven", "proof": {"empty_reason": reason}});
         for reason in ["no_requirements", "all_waived", "outside_scope", "filtered_out", "gates_disabled", "mixed"] {
             assert_eq!(of_run(&empty(reason), false), Exit::Unproven);
             assert_eq!(of_run(&empty(reason), true), Exit::Ok);

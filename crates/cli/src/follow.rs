@@ -146,7 +146,9 @@ impl Follower<'_> {
             if gone() {
                 return Ok(Stopped::Terminated);
             }
-            let Ok(events) = parser.push(&bytes) else { return Ok(Stopped::Lost("the stream is not one of ours".into())) };
+            let Ok(events) = parser.push(&bytes) else {
+                return Ok(Stopped::Lost("the stream is not one of ours".into()));
+            };
             for event in events {
                 match event.name.as_str() {
                     "end" => return Ok(Stopped::Ended),
@@ -214,7 +216,10 @@ impl Follower<'_> {
             return Ok(Followed::Detached);
         }
         out.remark(format!("cancelling run {id} ..."));
-        self.api.post(&format!("/runs/{}/cancel", self.run), &json!({})).await.map_err(|fault| fault.doing("cancel the run"))?;
+        self.api
+            .post(&format!("/runs/{}/cancel", self.run), &json!({}))
+            .await
+            .map_err(|fault| fault.doing("cancel the run"))?;
         self.drained().await
     }
 

@@ -16,6 +16,7 @@ mod env;
 mod exit;
 mod fault;
 mod follow;
+mod git;
 mod json;
 mod live;
 mod log;
@@ -26,8 +27,8 @@ mod progress;
 mod sse;
 mod table;
 mod transport;
-mod verdict;
 mod verbs;
+mod verdict;
 
 use std::process::ExitCode;
 

@@ -103,7 +103,8 @@ mod tests {
         let place = place(folder.path());
         assert_eq!(place.running(), None);
         let own = std::process::id();
-        fs::write(folder.path().join(SERVER_FILE), format!(r#"{{"pid":{own},"url":"http://127.0.0.1:7420"}}"#)).unwrap();
+        fs::write(folder.path().join(SERVER_FILE), format!(r#"{{"pid":{own},"url":"http://127.0.0.1:7420"}}"#))
+            .unwrap();
         assert_eq!(place.running(), Some(RunningServer { pid: own, url: "http://127.0.0.1:7420".into() }));
 
         // A file that a killed server left behind, or a broken one, names nobody.

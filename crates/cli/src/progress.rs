@@ -197,7 +197,8 @@ fn note(data: &Value, warns: bool) -> Vec<Shown> {
 
 fn command_title(data: &Value) -> String {
     let argv = data.texts("/argv");
-    let words: Vec<_> = argv.iter().map(|word| word.rsplit('/').next().filter(|_| word.starts_with('/')).unwrap_or(word)).collect();
+    let words: Vec<_> =
+        argv.iter().map(|word| word.rsplit('/').next().filter(|_| word.starts_with('/')).unwrap_or(word)).collect();
     let title = if words.is_empty() { data.text("/title").to_owned() } else { words.join(" ") };
     clean(&title).into_owned()
 }
@@ -250,16 +251,36 @@ mod tests {
     fn journal() -> Vec<Value> {
         vec![
             entry(1, 0, "run.created", json!({"kind": "proof"})),
-            entry(2, 0, "run.planned", json!({"gates": [{"requirement": "REQ-0001", "gate": "unit"}, {"requirement": "REQ-0002", "gate": "unit"}], "total": 2})),
+            entry(
+                2,
+                0,
+                "run.planned",
+                json!({"gates": [{"requirement": "REQ-0001", "gate": "unit"}, {"requirement": "REQ-0002", "gate": "unit"}], "total": 2}),
+            ),
             entry(3, 0, "run.status", json!({"from": "queued", "to": "running"})),
             entry(4, 0, "run.phase", json!({"phase": "gates"})),
-            entry(5, 1, "command.started", json!({"command": "c1", "argv": ["/usr/bin/cargo", "test", "\u{1b}[31mx"], "gates": []})),
+            entry(
+                5,
+                1,
+                "command.started",
+                json!({"command": "c1", "argv": ["/usr/bin/cargo", "test", "\u{1b}[31mx"], "gates": []}),
+            ),
             entry(6, 1, "gate.started", json!({"requirement": "REQ-0001", "gate": "unit"})),
             entry(7, 2, "command.output", json!({"command": "c1", "text": "one\n\u{1b}[2Jtwo\n\n"})),
             entry(8, 4, "command.finished", json!({"command": "c1", "exit_code": 101})),
-            entry(9, 4, "gate.finished", json!({"requirement": "REQ-0001", "gate": "unit", "verdict": "failed", "reason": "test_failed"})),
+            entry(
+                9,
+                4,
+                "gate.finished",
+                json!({"requirement": "REQ-0001", "gate": "unit", "verdict": "failed", "reason": "test_failed"}),
+            ),
             entry(10, 4, "note", json!({"message": "no lock file"})),
-            entry(11, 4, "gate.finished", json!({"requirement": "REQ-0002", "gate": "unit", "verdict": "passed", "reason": null, "duration_ms": 1200})),
+            entry(
+                11,
+                4,
+                "gate.finished",
+                json!({"requirement": "REQ-0002", "gate": "unit", "verdict": "passed", "reason": null, "duration_ms": 1200}),
+            ),
             entry(12, 5, "run.finished", json!({"status": "completed", "verdict": "failed"})),
         ]
     }

@@ -31,7 +31,9 @@ pub fn lines(run: &Value, out: &Out) -> Vec<String> {
     let empty = run.maybe("/proof/empty_reason");
     let word = match (status, verdict) {
         ("completed" | "failed" | "cancelled", Some(verdict)) if status == "completed" => verdict.to_owned(),
-        ("failed" | "cancelled", verdict) => format!("{status}{}", verdict.map(|word| format!(", {word}")).unwrap_or_default()),
+        ("failed" | "cancelled", verdict) => {
+            format!("{status}{}", verdict.map(|word| format!(", {word}")).unwrap_or_default())
+        }
         (status, _) => status.to_owned(),
     };
     let (sign, tone) = mark(verdict.unwrap_or(status));
@@ -67,7 +69,8 @@ pub fn lines(run: &Value, out: &Out) -> Vec<String> {
     }
     if let Some(tree) = run.maybe("/proof/tree_start") {
         let dirty = if run.flag("/proof/dirty") { " with uncommitted changes" } else { "" };
-        let commit = run.maybe("/proof/commit").map(|commit| format!(" at {}", abbreviated(commit))).unwrap_or_default();
+        let commit =
+            run.maybe("/proof/commit").map(|commit| format!(" at {}", abbreviated(commit))).unwrap_or_default();
         say("tree", format!("{}{commit}{dirty}", abbreviated(tree)));
     }
     if is_over && empty.is_none() {
@@ -128,8 +131,14 @@ mod tests {
     #[test]
     fn an_empty_run_says_why_and_what_helps() {
         for reason in [
-            "no_requirements", "all_waived", "outside_scope", "filtered_out", "gates_disabled", "filters_combined",
-            "mixed", "already_clear",
+            "no_requirements",
+            "all_waived",
+            "outside_scope",
+            "filtered_out",
+            "gates_disabled",
+            "filters_combined",
+            "mixed",
+            "already_clear",
         ] {
             let run = json!({"id": "x", "status": "completed", "verdict": "unproven", "proof": {"empty_reason": reason, "message": "m"}});
             let text = lines(&run, &Out::plain()).join("\n");
@@ -142,6 +151,9 @@ mod tests {
         let run = json!({"id": "x", "status": "failed", "verdict": "unproven",
             "failure": {"code": "config_invalid", "message": "proofhouse.toml:3:1: bad", "hint": "mend it"}});
         let text = lines(&run, &Out::plain()).join("\n");
-        assert!(text.contains("FAILED, UNPROVEN") && text.contains("proofhouse.toml:3:1: bad (config_invalid)"), "{text}");
+        assert!(
+            text.contains("FAILED, UNPROVEN") && text.contains("proofhouse.toml:3:1: bad (config_invalid)"),
+            "{text}"
+        );
     }
 }

@@ -52,6 +52,9 @@ impl Remote {
         if host.is_empty() {
             return Err(wrong("it names no host"));
         }
+        if authority.as_str() != host && authority.port_u16().is_none() {
+            return Err(wrong("its port is not a number up to 65535"));
+        }
         Ok(Self {
             host: host.to_owned(),
             port: authority.port_u16().unwrap_or(80),
@@ -131,7 +134,9 @@ mod tests {
             let remote = Remote::at(text).unwrap();
             assert_eq!((remote.url().as_str(), remote.is_loopback()), (url, loopback), "{text}");
         }
-        for wrong in ["", "https://plane.local", "ftp://x", "http://", "http://user:secret@host", "not a url", "http://h:999999"] {
+        for wrong in
+            ["", "https://plane.local", "ftp://x", "http://", "http://user:secret@host", "not a url", "http://h:999999"]
+        {
             let fault = Remote::at(wrong).unwrap_err();
             assert_eq!(fault.exit(), crate::exit::Exit::Usage, "{wrong}");
             assert!(!fault.to_string().contains("secret"));

@@ -105,7 +105,8 @@ fn body(args: &Args, question: &Value) -> Result<Value, Fault> {
         body.extend(digest.map(|digest| ("digest".to_owned(), json!(digest))));
     }
     if body.is_empty() {
-        return Err(Fault::usage("what is the answer?").hinted(format!("this is a {}: see `proofhouse answer --help`", question.text("/kind"))));
+        return Err(Fault::usage("what is the answer?")
+            .hinted(format!("this is a {}: see `proofhouse answer --help`", question.text("/kind"))));
     }
     Ok(Value::Object(body))
 }
@@ -134,11 +135,19 @@ pub struct Review {
 
 /// Answers a review.
 pub async fn send_review(question: &Value, review: Review, context: &Context) -> Result<Exit, Fault> {
-    let checklist = if question.list("/schema/checklist").is_empty() { question.list("/schema/items") } else { question.list("/schema/checklist") };
+    let checklist = if question.list("/schema/checklist").is_empty() {
+        question.list("/schema/items")
+    } else {
+        question.list("/schema/checklist")
+    };
     if let Some(wrong) = review.ticks.iter().find(|tick| **tick == 0 || **tick > checklist.len().max(1)) {
         return Err(Fault::usage(format!("--tick {wrong}: the checklist has {} items", checklist.len())));
     }
-    let items: Vec<usize> = if review.tick_all { (0..checklist.len()).collect() } else { review.ticks.iter().map(|tick| tick - 1).collect() };
+    let items: Vec<usize> = if review.tick_all {
+        (0..checklist.len()).collect()
+    } else {
+        review.ticks.iter().map(|tick| tick - 1).collect()
+    };
     let mut body = Map::new();
     body.insert("decision".into(), json!(if review.verdict == Verdict::Accept { "accept" } else { "reject" }));
     body.insert("items".into(), json!(items));
@@ -169,8 +178,17 @@ async fn send(question: &Value, body: &Value, context: &Context) -> Result<Exit,
 
 /// The open questions: of the project where one is meant, else of all.
 pub async fn open_questions(context: &Context) -> Result<Vec<Value>, Fault> {
-    let list = context.api().await?.list("/questions?state=open", 1_000).await.doing("list the open questions")?;
-    Ok(list.list("/items").to_vec())
+    Ok(open(context).await?.list("/items").to_vec())
+}
+
+async fn open(context: &Context) -> Result<Value, Fault> {
+    let api = context.api().await?;
+    let path = if context.names_project() {
+        context.project().await?.at("/questions?state=open")
+    } else {
+        "/questions?state=open".to_owned()
+    };
+    api.list(&path, 1_000).await.doing("list the open questions")
 }
 
 async fn find(id: &str, context: &Context) -> Result<Value, Fault> {
@@ -189,7 +207,7 @@ async fn find(id: &str, context: &Context) -> Result<Value, Fault> {
 }
 
 async fn list(context: &Context) -> Result<Exit, Fault> {
-    let list = context.api().await?.list("/questions?state=open", 1_000).await.doing("list the open questions")?;
+    let list = open(context).await?;
     let out = &context.out;
     if out.json {
         out.document(&list);

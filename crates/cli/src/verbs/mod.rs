@@ -1,7 +1,6 @@
 //! One file per verb.
 
 pub mod answer;
-pub mod backup;
 pub mod completion;
 pub mod doctor;
 pub mod init;
@@ -11,6 +10,4 @@ pub mod project;
 pub mod proof;
 pub mod reference;
 pub mod run;
-pub mod serve;
 pub mod token;
-pub mod verify;

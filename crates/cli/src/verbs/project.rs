@@ -18,6 +18,7 @@ use crate::{
     env,
     exit::Exit,
     fault::{Doing as _, Fault},
+    git,
     json::Look as _,
     out::{Tone, clean},
     table::{Table, cell, plain},
@@ -68,12 +69,16 @@ impl Verb {
         match self {
             Self::List => list(context).await,
             Self::Add { path, key, name } => {
-                let root = super::init::root_of(&path)?;
+                let root = git::root_of(&path).await?;
                 let document = register(context, &root, key, name).await?;
                 if context.out.json {
                     context.out.document(&document);
                 } else {
-                    context.out.line(format!("registered {}  {}", context.out.bold(clean(document.text("/key"))), clean(document.text("/path"))));
+                    context.out.line(format!(
+                        "registered {}  {}",
+                        context.out.bold(clean(document.text("/key"))),
+                        clean(document.text("/path"))
+                    ));
                 }
                 Ok(Exit::Ok)
             }
@@ -82,12 +87,17 @@ impl Verb {
                     Some(key) => key,
                     None => context.project().await?.key,
                 };
-                let document = context.api().await?.get(&format!("/projects/{}", encode(&project))).await.doing("show the project")?;
+                let document = context
+                    .api()
+                    .await?
+                    .get(&format!("/projects/{}", encode(&project)))
+                    .await
+                    .doing("show the project")?;
                 show(&document, context);
                 Ok(Exit::Ok)
             }
             Self::Move { path } => {
-                let root = super::init::root_of(&path)?;
+                let root = git::root_of(&path).await?;
                 let project = context.project().await?;
                 let api = context.api().await?;
                 let revision = api.get(&project.at("")).await.doing("read the project")?.number("/revision");
@@ -98,7 +108,8 @@ impl Verb {
             }
             Self::Policy { edit: None } => {
                 let project = context.project().await?;
-                let document = context.api().await?.get(&project.at("/settings/policy")).await.doing("read the policy")?;
+                let document =
+                    context.api().await?.get(&project.at("/settings/policy")).await.doing("read the policy")?;
                 print_policy(&document, context);
                 Ok(Exit::Ok)
             }
@@ -108,7 +119,12 @@ impl Verb {
 }
 
 /// Registers a repository; one that is registered already is refused by the plane.
-pub async fn register(context: &Context, root: &Path, key: Option<String>, name: Option<String>) -> Result<Value, Fault> {
+pub async fn register(
+    context: &Context,
+    root: &Path,
+    key: Option<String>,
+    name: Option<String>,
+) -> Result<Value, Fault> {
     let mut body = json!({"path": root});
     if let Some(body) = body.as_object_mut() {
         body.extend(key.map(|key| ("key".to_owned(), json!(key))));
@@ -165,7 +181,11 @@ fn print_policy(document: &Value, context: &Context) {
             for line in policy::lines(body, out) {
                 out.line(line);
             }
-            out.line(out.dim(format!("revision {}, set {}", document.number("/revision"), ago::ago(document.text("/at"), ago::now()))));
+            out.line(out.dim(format!(
+                "revision {}, set {}",
+                document.number("/revision"),
+                ago::ago(document.text("/at"), ago::now())
+            )));
         }
         None => out.line("no policy, so nothing may run: `proofhouse init` offers a starter"),
     }
@@ -180,7 +200,8 @@ async fn edit(file: Option<&Path>, context: &Context) -> Result<Exit, Fault> {
         Some(file) => read(file)?,
         None => in_editor(&project, document.get("body").unwrap_or(&Value::Null))?,
     };
-    let body: Value = serde_json::from_str(&text).map_err(|error| Fault::usage(format!("the policy is not JSON: {error}")))?;
+    let body: Value =
+        serde_json::from_str(&text).map_err(|error| Fault::usage(format!("the policy is not JSON: {error}")))?;
     let saved = api.put(&path, &body, document.number("/revision")).await.doing("save the policy")?;
     print_policy(&saved, context);
     Ok(Exit::Ok)
@@ -194,16 +215,27 @@ fn read(file: &Path) -> Result<String, Fault> {
 }
 
 fn in_editor(project: &Project, body: &Value) -> Result<String, Fault> {
-    let editor = env::EDITOR.text().ok_or_else(|| Fault::usage("no $EDITOR is set").hinted("name a file: --edit policy.json"))?;
+    let editor = env::EDITOR
+        .text()
+        .ok_or_else(|| Fault::usage("no $EDITOR is set").hinted("name a file: --edit policy.json"))?;
     let failed = |error: std::io::Error| Fault::usage(format!("failed to edit the policy: {error}"));
     let path = std::env::temp_dir().join(format!("proofhouse-policy-{}-{}.json", project.key, std::process::id()));
     let text = serde_json::to_string_pretty(body).unwrap_or_default();
-    fs::OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes())).map_err(failed)?;
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .map_err(failed)?;
     // The editor's own words may hold flags, as in `code --wait`.
     let mut words = editor.split_whitespace();
     let status = Command::new(words.next().unwrap_or_default()).args(words).arg(&path).status();
     let edited = status.map_err(failed).and_then(|status| {
-        if status.success() { read(&path) } else { Err(Fault::usage("the editor ended with an error; nothing was saved")) }
+        if status.success() {
+            read(&path)
+        } else {
+            Err(Fault::usage("the editor ended with an error; nothing was saved"))
+        }
     });
     // A temporary copy of a document that the plane keeps.
     let _ = fs::remove_file(&path);

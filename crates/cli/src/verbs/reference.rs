@@ -55,7 +55,9 @@ fn describe(command: &clap::Command, path: &str, page: &mut String) {
     let _ = writeln!(page, "#### `{}`\n\n{about}\n", usage.trim());
     let own = command.get_arguments().filter(|arg| !arg.is_global_set() && !arg.is_hide_set());
     let mut is_first = true;
-    for arg in own.filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version" | "data" | "server" | "project" | "json" | "color")) {
+    for arg in own.filter(|arg| {
+        !matches!(arg.get_id().as_str(), "help" | "version" | "data" | "server" | "project" | "json" | "color")
+    }) {
         if std::mem::take(&mut is_first) {
             let _ = writeln!(page, "| flag | meaning |\n|---|---|");
         }

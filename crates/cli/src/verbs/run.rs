@@ -165,7 +165,11 @@ async fn show(run: Option<&str>, tasks: bool, context: &Context) -> Result<Exit,
     let run = context.run_id(run, false).await?;
     let api = context.api().await?;
     let view = api.get(&format!("/runs/{}", encode(&run))).await.doing("show the run")?;
-    let tasks = if tasks { Some(api.list(&format!("/runs/{}/tasks", encode(&run)), 10_000).await.doing("list the tasks")?) } else { None };
+    let tasks = if tasks {
+        Some(api.list(&format!("/runs/{}/tasks", encode(&run)), 10_000).await.doing("list the tasks")?)
+    } else {
+        None
+    };
     let out = &context.out;
     if out.json {
         match tasks {
@@ -178,7 +182,10 @@ async fn show(run: Option<&str>, tasks: bool, context: &Context) -> Result<Exit,
     out.line(format!("{} run {}", out.bold(clean(view.text("/kind"))), view.text("/id")));
     let by = view.maybe("/created_by/name").or_else(|| view.maybe("/created_by/type")).unwrap_or_default();
     let say = |label: &str, text: String| out.line(format!("  {} {text}", out.dim(format!("{label:<9}"))));
-    say("started", format!("{} by {} ({})", ago::ago(view.text("/created_at"), now), clean(by), clean(view.text("/trigger"))));
+    say(
+        "started",
+        format!("{} by {} ({})", ago::ago(view.text("/created_at"), now), clean(by), clean(view.text("/trigger"))),
+    );
     let phase = view.maybe("/phase").map(|phase| format!(", {}", clean(phase))).unwrap_or_default();
     say("status", format!("{}{phase}", clean(view.text("/status"))));
     let (done, total) = (view.number("/progress/done"), view.number("/progress/total"));
@@ -222,7 +229,8 @@ pub fn print_runs(list: &Value, context: &Context) {
     for run in list.list("/items") {
         let verdict = run.maybe("/verdict").unwrap_or("-");
         let (sign, tone) = mark(run.maybe("/verdict").unwrap_or(run.text("/status")));
-        let took = ago::between(run.text("/created_at"), run.text("/finished_at")).map(ago::duration).unwrap_or_default();
+        let took =
+            ago::between(run.text("/created_at"), run.text("/finished_at")).map(ago::duration).unwrap_or_default();
         let by = run.maybe("/created_by/name").or_else(|| run.maybe("/created_by/type")).unwrap_or_default();
         table.row([
             cell(tone, sign),

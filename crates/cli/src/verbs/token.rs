@@ -10,7 +10,7 @@ use crate::{
     exit::Exit,
     fault::{Doing as _, Fault},
     json::{Look as _, short},
-    out::{Tone, clean},
+    out::Tone,
     table::{Table, cell, plain},
 };
 
@@ -21,17 +21,20 @@ pub enum Verb {
     List,
     /// Make a token; it is shown once
     Make {
-        /// What it is for
-        name: String,
-        /// What it may do
-        #[arg(long, value_parser = ["viewer", "member", "admin"], default_value = "member")]
-        role: String,
-        /// Only in this project [default: everywhere]
+        /// What people call it
+        label: String,
+        /// What it is for: a program such as CI, a person's own command line, or a worker
+        #[arg(long, value_parser = ["program", "person", "worker"], default_value = "program")]
+        kind: String,
+        /// What it may do [default: member]
+        #[arg(long, value_parser = ["viewer", "member", "admin"])]
+        role: Option<String>,
+        /// Only in this project [default: in all]
         #[arg(long, value_name = "KEY")]
         only: Option<String>,
-        /// How many days it lasts [default: no end]
-        #[arg(long, value_name = "DAYS")]
-        days: Option<u32>,
+        /// When it ends, as 2027-01-31T00:00:00Z [default: never]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
     },
     /// Revoke a token
     Revoke {
@@ -56,18 +59,22 @@ impl Verb {
                     print(&list, context);
                 }
             }
-            Self::Make { name, role, only, days } => {
+            Self::Make { label, kind, role, only, expires } => {
                 let mut body = Map::new();
-                body.insert("name".into(), json!(name));
-                body.insert("role".into(), json!(role));
-                body.extend(only.map(|project| ("project".to_owned(), json!(project))));
-                body.extend(days.map(|days| ("expires_in_days".to_owned(), json!(days))));
+                body.insert("label".into(), json!(label));
+                body.insert("kind".into(), json!(kind));
+                body.extend(role.map(|role| ("role".to_owned(), json!(role))));
+                body.extend(expires.map(|time| ("expires_at".to_owned(), json!(time))));
+                if let Some(key) = only {
+                    let project = api.get(&format!("/projects/{}", encode(&key))).await.doing("find the project")?;
+                    body.insert("project".into(), json!(project.text("/id")));
+                }
                 let made = api.post("/tokens", &Value::Object(body)).await.doing("make the token")?;
                 if out.json {
                     out.document(&made);
                 } else {
                     out.remark("this is shown once; keep it where programs keep secrets:");
-                    out.line(made.maybe("/token").or_else(|| made.maybe("/secret")).unwrap_or_default());
+                    out.line(made.text("/secret"));
                 }
             }
             Self::Revoke { token } => {
@@ -81,14 +88,17 @@ impl Verb {
             }
             Self::Link => {
                 if api.is_in_process() {
-                    return Err(Fault::new(model::code::Code::Unreachable, "no server runs that a browser could reach")
-                        .hinted("`proofhouse serve` starts one and prints a link"));
+                    return Err(Fault::new(
+                        model::code::Code::Unreachable,
+                        "no server runs that a browser could reach",
+                    )
+                    .hinted("`proofhouse serve` starts one and prints a link"));
                 }
                 let made = api.post("/sign-in-links", &json!({})).await.doing("make a sign-in link")?;
                 if out.json {
                     out.document(&made);
                 } else {
-                    out.line(link(&made, context)?);
+                    out.line(link(&made, context));
                 }
             }
         }
@@ -96,15 +106,11 @@ impl Verb {
     }
 }
 
-/// The link of an answer, whole: the server may only know its path.
-pub fn link(made: &Value, context: &Context) -> Result<String, Fault> {
-    let text = ["/url", "/link", "/path"].into_iter().find_map(|at| made.maybe(at)).unwrap_or_default();
-    if text.starts_with("http") {
-        return Ok(text.to_owned());
-    }
-    let base = context.place.server.clone().or_else(|| context.place.running().map(|server| server.url)).unwrap_or_default();
-    let path = if text.is_empty() { format!("/sign-in?code={}", encode(made.text("/code"))) } else { text.to_owned() };
-    Ok(format!("{}{path}", base.trim_end_matches('/')))
+/// The link of an answer, whole: the server only knows its path.
+fn link(made: &Value, context: &Context) -> String {
+    let base =
+        context.place.server.clone().or_else(|| context.place.running().map(|server| server.url)).unwrap_or_default();
+    format!("{}{}", base.trim_end_matches('/'), made.text("/path"))
 }
 
 async fn find(token: &str, context: &Context) -> Result<String, Fault> {
@@ -123,16 +129,23 @@ async fn find(token: &str, context: &Context) -> Result<String, Fault> {
 fn print(list: &Value, context: &Context) {
     let out = &context.out;
     let now = ago::now();
-    let mut table = Table::new(&["TOKEN", "NAME", "ROLE", "PROJECT", "LAST USED", "MADE"]);
+    let mut table = Table::new(&["", "TOKEN", "KIND", "ROLE", "PROJECT", "ENDS", "MADE", "LABEL"]);
     for token in list.list("/items") {
-        let used = token.maybe("/last_used_at").map_or_else(|| "never".to_owned(), |at| ago::ago(at, now));
+        let ends = match (token.maybe("/revoked_at"), token.maybe("/expires_at")) {
+            (Some(_), _) => "revoked",
+            (None, Some(time)) => time.get(..10).unwrap_or(time),
+            (None, None) => "never",
+        };
+        let (sign, tone) = if ends == "revoked" { ("–", Tone::Dim) } else { ("✓", Tone::Good) };
         table.row([
+            cell(tone, sign),
             cell(Tone::Bold, short(token.text("/id"))),
-            plain(clean(token.text("/name"))),
+            plain(token.text("/kind")),
             plain(token.text("/role")),
-            plain(token.maybe("/project").unwrap_or("all")),
-            plain(used),
+            plain(token.maybe("/project").map_or("all", short)),
+            plain(ends),
             cell(Tone::Dim, ago::ago(token.text("/created_at"), now)),
+            plain(token.text("/label")),
         ]);
     }
     if table.is_empty() {

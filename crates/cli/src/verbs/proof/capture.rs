@@ -109,7 +109,12 @@ fn body(args: &Args) -> Result<Value, Fault> {
     let mut body = Map::new();
     body.insert("title".into(), json!(title));
     body.insert("description".into(), json!(description));
-    let fields = [("severity", &args.severity), ("source", &args.source), ("source_url", &args.source_url), ("kind", &args.kind)];
+    let fields = [
+        ("severity", &args.severity),
+        ("source", &args.source),
+        ("source_url", &args.source_url),
+        ("kind", &args.kind),
+    ];
     for (name, value) in fields {
         if let Some(value) = value {
             body.insert(name.into(), json!(value));
@@ -124,10 +129,10 @@ fn body(args: &Args) -> Result<Value, Fault> {
     }
     let (mut gates, mut rules) = (args.gates.clone(), Vec::new());
     for test in &args.tests {
-        let (gate, name) = test
-            .split_once('=')
-            .filter(|(gate, name)| !gate.is_empty() && !name.is_empty())
-            .ok_or_else(|| Fault::usage(format!("--test {test}: expected GATE=NAME, such as unit=login::rejects_blank")))?;
+        let (gate, name) =
+            test.split_once('=').filter(|(gate, name)| !gate.is_empty() && !name.is_empty()).ok_or_else(|| {
+                Fault::usage(format!("--test {test}: expected GATE=NAME, such as unit=login::rejects_blank"))
+            })?;
         rules.push(json!({"gate": gate, "how": "test", "test": name}));
         gates.push(gate.to_owned());
     }
@@ -138,7 +143,11 @@ fn body(args: &Args) -> Result<Value, Fault> {
     if !gates.is_empty() {
         // A rule names its gate, so the gate is meant, too.
         let mut once: Vec<String> = Vec::new();
-        gates.into_iter().for_each(|gate| if !once.contains(&gate) { once.push(gate) });
+        gates.into_iter().for_each(|gate| {
+            if !once.contains(&gate) {
+                once.push(gate)
+            }
+        });
         body.insert("gates".into(), json!(once));
     }
     if !rules.is_empty() {
@@ -157,8 +166,9 @@ fn from_stdin() -> Result<String, Fault> {
 fn from_file(path: &std::path::Path) -> Result<Vec<Value>, Fault> {
     let named = path.display();
     let text = fs::read(path).map_err(|error| Fault::usage(format!("failed to read {named}: {error}")))?;
-    let value: Value = serde_json::from_slice(&text)
-        .map_err(|error| Fault::new(Code::NotJson, format!("failed to read {named}: it is not JSON: {error}")).exiting(Exit::Usage))?;
+    let value: Value = serde_json::from_slice(&text).map_err(|error| {
+        Fault::new(Code::NotJson, format!("failed to read {named}: it is not JSON: {error}")).exiting(Exit::Usage)
+    })?;
     match value {
         Value::Array(list) if list.iter().all(Value::is_object) => Ok(list),
         Value::Object(_) => Ok(vec![value]),
@@ -183,7 +193,13 @@ fn print(answer: &Value, dry_run: bool, out: &Out) {
         _ => "as asked".to_owned(),
     };
     out.line(format!("  {} {}  {}", out.dim("gates    "), clean(&gates.join(", ")), out.dim(format!("({because})"))));
-    for (name, heading) in [("files", "files    "), ("routes", "routes   "), ("apis", "apis     "), ("components", "parts    "), ("tags", "tags     ")] {
+    for (name, heading) in [
+        ("files", "files    "),
+        ("routes", "routes   "),
+        ("apis", "apis     "),
+        ("components", "parts    "),
+        ("tags", "tags     "),
+    ] {
         let places = answer.texts(&format!("/scope/{name}"));
         if !places.is_empty() {
             out.line(format!("  {} {}", out.dim(heading), clean(&places.join(", "))));

@@ -3,10 +3,7 @@
 //! It sends the tree of the commit it is asked about, so that CI needs no checkout on the plane's
 //! side (P76), and it fails closed: a question that cannot be answered is never clear (P70).
 
-use std::process::Command;
-
 use clap::ValueEnum;
-use model::code::Code;
 use serde_json::Value;
 
 use crate::{
@@ -14,6 +11,7 @@ use crate::{
     context::Context,
     exit::Exit,
     fault::{Doing as _, Fault},
+    git,
     json::{Look as _, abbreviated},
     out::{Out, Tone, clean},
     table::{Table, cell, plain},
@@ -66,8 +64,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
         (None, Some(number)) => query.push(("pr", number.to_string())),
         (None, None) => {
             // The tree itself is sent, so the plane needs neither the ref nor a checkout.
-            query.push(("tree", tree_of(args.r#ref.as_deref().unwrap_or("HEAD"))?));
-            dirty = args.r#ref.is_none() && is_dirty();
+            let here = std::path::Path::new(".");
+            let tree = git::tree_of(here, args.r#ref.as_deref().unwrap_or("HEAD")).await;
+            query.push(("tree", tree.doing("find the tree to check")?));
+            dirty = args.r#ref.is_none() && git::is_dirty(here).await;
         }
     }
     match args.scope {
@@ -109,14 +109,12 @@ fn exit_of(answer: &Value, allow_empty: bool) -> Exit {
         return Exit::Ok;
     }
     let blocking = answer.list("/blocking");
-    let is_empty = |entry: &Value| entry.text("/reason") == "no_requirements" || entry.text("/cause") == "no_requirements";
-    if allow_empty && (blocking.iter().all(is_empty) && answer.get("clear").is_some()) {
+    let in_scope = answer.pointer("/counts/in_scope").and_then(Value::as_u64);
+    if allow_empty && in_scope == Some(0) && blocking.is_empty() {
         return Exit::Ok;
     }
-    let failed = blocking.iter().any(|entry| {
-        let own = [entry];
-        entry.list("/gates").iter().chain(own).any(|gate| gate.text("/verdict") == "failed")
-    });
+    let mut gates = blocking.iter().flat_map(|requirement| requirement.list("/gates"));
+    let failed = gates.any(|gate| gate.text("/verdict") == "failed");
     if failed { Exit::No } else { Exit::Unproven }
 }
 
@@ -130,14 +128,11 @@ fn print(answer: &Value, out: &Out) {
     out.line(format!("  {}", clean(answer.text("/message"))));
     let mut table = Table::new(&["REQUIREMENT", "GATE", "VERDICT", "REASON", "TITLE"]);
     for entry in answer.list("/blocking") {
-        let gates = entry.list("/gates");
-        let own = [entry.clone()];
-        for gate in if gates.is_empty() { &own[..] } else { gates } {
-            let name = gate.maybe("/gate").or_else(|| gate.as_str()).unwrap_or_default();
+        for gate in entry.list("/gates") {
             let tone = if gate.text("/verdict") == "failed" { Tone::Bad } else { Tone::Unsure };
             table.row([
-                cell(Tone::Bold, entry.maybe("/requirement").unwrap_or(entry.text("/id"))),
-                plain(name),
+                cell(Tone::Bold, entry.text("/requirement")),
+                plain(gate.text("/gate")),
                 cell(tone, gate.text("/verdict")),
                 plain(gate.text("/reason")),
                 plain(entry.text("/title")),
@@ -150,40 +145,15 @@ fn print(answer: &Value, out: &Out) {
     }
     for waiver in answer.list("/waivers") {
         let until = waiver.maybe("/expires").map(|day| format!(" until {day}")).unwrap_or_default();
-        out.line(out.dim(format!("  waived: {}{until}: {}", clean(waiver.text("/requirement")), clean(waiver.text("/reason")))));
+        out.line(out.dim(format!(
+            "  waived: {}{until}: {}",
+            clean(waiver.text("/requirement")),
+            clean(waiver.text("/reason"))
+        )));
     }
     for warning in answer.list("/warnings") {
-        let words = warning.as_str().or_else(|| warning.maybe("/message")).unwrap_or_default();
-        out.line(out.paint(Tone::Unsure, format!("  ! {}", clean(words))));
+        out.line(out.paint(Tone::Unsure, format!("  ! {}", clean(warning.as_str().unwrap_or_default()))));
     }
-}
-
-fn tree_of(reference: &str) -> Result<String, Fault> {
-    let unknown = || {
-        Fault::new(Code::RefNotFound, format!("the repository has no commit {reference:?}")).doing("find the tree")
-    };
-    if reference.starts_with('-') {
-        return Err(unknown());
-    }
-    let spec = format!("{reference}^{{tree}}");
-    let output = Command::new("git")
-        .args(["rev-parse", "--verify", "--quiet", "--end-of-options", &spec])
-        .output()
-        .map_err(|error| Fault::new(Code::GitMissing, format!("failed to run git: {error}")))?;
-    let tree = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if output.status.success() && tree.bytes().all(|byte| byte.is_ascii_hexdigit()) && tree.len() >= 40 {
-        return Ok(tree);
-    }
-    let inside = Command::new("git").args(["rev-parse", "--git-dir"]).output().is_ok_and(|output| output.status.success());
-    if inside { Err(unknown()) } else {
-        Err(Fault::new(Code::NotARepository, "the current folder is not in a git repository")
-            .hinted("go to the repository, or name the tree with --tree"))
-    }
-}
-
-fn is_dirty() -> bool {
-    let output = Command::new("git").args(["--no-optional-locks", "status", "--porcelain", "-z"]).output();
-    output.is_ok_and(|output| !output.stdout.is_empty())
 }
 
 #[cfg(test)]
@@ -197,10 +167,15 @@ mod tests {
     fn only_a_plain_clear_is_clear() {
         let table = [
             (json!({"clear": true}), Exit::Ok),
-            (json!({"clear": false, "blocking": [{"gates": [{"verdict": "unproven"}, {"verdict": "failed"}]}]}), Exit::No),
-            (json!({"clear": false, "blocking": [{"gate": "unit", "verdict": "failed"}]}), Exit::No),
-            (json!({"clear": false, "blocking": [{"gates": [{"verdict": "unproven", "reason": "stale"}]}]}), Exit::Unproven),
-            (json!({"clear": false, "blocking": [{"reason": "no_requirements"}]}), Exit::Unproven),
+            (
+                json!({"clear": false, "blocking": [{"gates": [{"verdict": "unproven"}, {"verdict": "failed"}]}]}),
+                Exit::No,
+            ),
+            (
+                json!({"clear": false, "blocking": [{"gates": [{"verdict": "unproven", "reason": "stale"}]}]}),
+                Exit::Unproven,
+            ),
+            (json!({"clear": false, "blocking": [], "counts": {"in_scope": 0}}), Exit::Unproven),
             (json!({"clear": false, "blocking": [], "enforcement": "warn"}), Exit::Ok),
             (json!({"clear": "true"}), Exit::Unproven),
             (json!({}), Exit::Unproven),
@@ -209,8 +184,9 @@ mod tests {
         for (answer, exit) in table {
             assert_eq!(exit_of(&answer, false), exit, "{answer}");
         }
-        assert_eq!(exit_of(&json!({"clear": false, "blocking": [{"reason": "no_requirements"}]}), true), Exit::Ok);
+        assert_eq!(exit_of(&json!({"clear": false, "blocking": [], "counts": {"in_scope": 0}}), true), Exit::Ok);
         assert_eq!(exit_of(&json!({}), true), Exit::Unproven);
-        assert_eq!(exit_of(&json!({"clear": false, "blocking": [{"reason": "stale"}]}), true), Exit::Unproven);
+        let stale = json!({"clear": false, "blocking": [{"gates": [{"reason": "stale"}]}], "counts": {"in_scope": 1}});
+        assert_eq!(exit_of(&stale, true), Exit::Unproven);
     }
 }

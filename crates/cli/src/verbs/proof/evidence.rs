@@ -53,7 +53,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     let what = args.what.clone().unwrap_or_default();
     let project = context.project().await?;
     let api = context.api().await?;
-    let named = what.split_once('/').map_or((requirement_id(&what), None), |(id, gate)| (requirement_id(id), Some(gate.to_owned())));
+    let named = what
+        .split_once('/')
+        .map_or((requirement_id(&what), None), |(id, gate)| (requirement_id(id), Some(gate.to_owned())));
     let id = match named {
         (requirement, None) if requirement.starts_with("REQ-") && !args.output => {
             let list = of_requirement(api, &project, &requirement, None, LOOKED_THROUGH).await?;
@@ -74,7 +76,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     one(api, &project, &id, &args, context).await
 }
 
-async fn of_requirement(api: &Api, project: &Project, requirement: &str, gate: Option<&str>, limit: usize) -> Result<Value, Fault> {
+async fn of_requirement(
+    api: &Api,
+    project: &Project,
+    requirement: &str,
+    gate: Option<&str>,
+    limit: usize,
+) -> Result<Value, Fault> {
     let query: Vec<_> = gate.map(|gate| ("gate", gate)).into_iter().collect();
     let path = with_query(&project.at(&format!("/proof/requirements/{}/evidence", encode(requirement))), &query);
     api.list(&path, limit).await.doing("list the evidence")
@@ -85,7 +93,11 @@ async fn by_end(api: &Api, project: &Project, end: &str, context: &Context) -> R
     let runs = api.list(&project.at("/runs?kind=proof"), 10).await.doing("find the evidence")?;
     for run in runs.list("/items") {
         let list = api.list(&format!("/runs/{}/evidence", encode(run.text("/id"))), LOOKED_THROUGH).await?;
-        let hit = list.list("/items").iter().map(|evidence| evidence.text("/id")).find(|id| id.ends_with(&end.to_ascii_lowercase()));
+        let hit = list
+            .list("/items")
+            .iter()
+            .map(|evidence| evidence.text("/id"))
+            .find(|id| id.ends_with(&end.to_ascii_lowercase()));
         if let Some(id) = hit {
             return Ok(id.to_owned());
         }
@@ -135,7 +147,8 @@ fn print_output(output: &Value, out: &Out) {
         for line in lines {
             out.line(clean(line.as_str().or_else(|| line.maybe("/text")).unwrap_or_default()));
         }
-        let (shown, total) = (command.number("/next_line").max(command.number("/to_line")), command.number("/total_lines"));
+        let (shown, total) =
+            (command.number("/next_line").max(command.number("/to_line")), command.number("/total_lines"));
         if total > shown && shown > 0 {
             out.line(out.dim(format!("… {} more lines: --from-line {}", total - shown, shown + 1)));
         }
@@ -192,11 +205,16 @@ fn print(evidence: &Value, out: &Out) {
     say("message", evidence.text("/message"));
     let dirty = if evidence.flag("/dirty") { " with uncommitted changes" } else { "" };
     say("tree", &format!("{} at {}{dirty}", evidence.text("/tree"), abbreviated(evidence.text("/commit"))));
-    say("recorded", &format!("{}  run {}", ago::ago(evidence.text("/recorded_at"), ago::now()), short(evidence.text("/run"))));
+    say(
+        "recorded",
+        &format!("{}  run {}", ago::ago(evidence.text("/recorded_at"), ago::now()), short(evidence.text("/run"))),
+    );
     say("seal", evidence.text("/seal"));
     match evidence.get("intact").and_then(Value::as_bool) {
         Some(true) => say("intact", "yes: the seal and every digest match"),
-        Some(false) => out.line(format!("  {} {}", out.dim("intact   "), out.paint(Tone::Bad, "no: it is not what was sealed"))),
+        Some(false) => {
+            out.line(format!("  {} {}", out.dim("intact   "), out.paint(Tone::Bad, "no: it is not what was sealed")))
+        }
         None => {}
     }
     for command in evidence.list("/commands") {
@@ -231,7 +249,11 @@ fn print(evidence: &Value, out: &Out) {
 
 fn sandbox_of(sandbox: &Value) -> String {
     let files = sandbox.text("/files");
-    if files.is_empty() { String::new() } else { format!(", files {files} by {}, network {}", sandbox.text("/by"), sandbox.text("/network")) }
+    if files.is_empty() {
+        String::new()
+    } else {
+        format!(", files {files} by {}, network {}", sandbox.text("/by"), sandbox.text("/network"))
+    }
 }
 
 fn output_of(command: &Value) -> String {

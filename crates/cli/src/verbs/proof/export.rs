@@ -43,7 +43,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     }
     let project = context.project().await?;
     let path = with_query(&project.at("/proof/export"), &query);
-    let body = context.api().await?.open(&path, &[]).await.map_err(Fault::from).doing("export the evidence")?.into_body();
+    let body =
+        context.api().await?.open(&path, &[]).await.map_err(Fault::from).doing("export the evidence")?.into_body();
     if to_stdout {
         copy(body, &mut io::stdout().lock(), &args.output).await?;
         return Ok(Exit::Ok);

@@ -48,7 +48,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
         if out.json {
             out.document(&answer);
         } else {
-            out.line(format!("accepted {}", digests.iter().map(|digest| abbreviated(digest)).collect::<Vec<_>>().join(", ")));
+            out.line(format!(
+                "accepted {}",
+                digests.iter().map(|digest| abbreviated(digest)).collect::<Vec<_>>().join(", ")
+            ));
         }
         return Ok(Exit::Ok);
     }
@@ -62,14 +65,22 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
         for gate in gates.list("/items") {
             let is_on = gate.flag("/enabled");
             let runners = gate.texts("/runners").join(", ");
-            let runner = if gate.text("/how") == "review" { "a person" } else { gate.maybe("/runner").unwrap_or(&runners) };
-            let accepted = if gate.get("accepted").and_then(serde_json::Value::as_bool) == Some(false) { ", not accepted" } else { "" };
+            let runner =
+                if gate.text("/how") == "review" { "a person" } else { gate.maybe("/runner").unwrap_or(&runners) };
+            let accepted = if gate.get("accepted").and_then(serde_json::Value::as_bool) == Some(false) {
+                ", not accepted"
+            } else {
+                ""
+            };
             table.row([
                 cell(Tone::Bold, gate.text("/name")),
                 if is_on { cell(Tone::Good, "on") } else { cell(Tone::Dim, "off") },
                 plain(if runner.is_empty() { "none found" } else { runner }),
                 plain(format!("{} s", gate.number("/timeout_s"))),
-                cell(Tone::Dim, format!("{}{accepted}", abbreviated(gate.maybe("/digest").unwrap_or(gate.text("/definition"))))),
+                cell(
+                    Tone::Dim,
+                    format!("{}{accepted}", abbreviated(gate.maybe("/digest").unwrap_or(gate.text("/definition")))),
+                ),
                 plain(gate.text("/meaning")),
             ]);
         }
@@ -99,13 +110,20 @@ pub fn print_runners(runners: &serde_json::Value, context: &Context) {
         let place = runner.maybe("/cwd").map(|cwd| format!(" in {}", clean(cwd))).unwrap_or_default();
         let version = runner.maybe("/version").map(|version| format!("  {}", clean(version))).unwrap_or_default();
         let by = ["/found_by", "/files", "/because"].into_iter().find_map(|at| {
-            runner.maybe(at).map(str::to_owned).or_else(|| Some(runner.texts(at).join(", ")).filter(|text| !text.is_empty()))
+            runner
+                .maybe(at)
+                .map(str::to_owned)
+                .or_else(|| Some(runner.texts(at).join(", ")).filter(|text| !text.is_empty()))
         });
         let by = by.map(|by| out.dim(format!("  found by {}", clean(&by)))).unwrap_or_default();
         let (sign, tone) = if runner.list("/missing").is_empty() { ("✓", Tone::Good) } else { ("○", Tone::Unsure) };
         out.line(format!("  {} {}{place}{version}{by}", out.paint(tone, sign), out.bold(clean(name))));
         for missing in runner.list("/missing") {
-            let what = missing.as_str().or_else(|| missing.maybe("/tool")).or_else(|| missing.maybe("/name")).unwrap_or_default();
+            let what = missing
+                .as_str()
+                .or_else(|| missing.maybe("/tool"))
+                .or_else(|| missing.maybe("/name"))
+                .unwrap_or_default();
             let hint = missing.maybe("/hint").map(|hint| format!(": {hint}")).unwrap_or_default();
             out.line(format!("      missing {}{}", clean(what), clean(&hint)));
         }
@@ -114,17 +132,20 @@ pub fn print_runners(runners: &serde_json::Value, context: &Context) {
 
 /// Whole digests from the beginnings that the list shows.
 fn whole(given: Vec<String>, gates: &serde_json::Value) -> Result<Vec<String>, Fault> {
-    let known: Vec<&str> = gates.list("/items").iter().map(|gate| gate.maybe("/digest").unwrap_or(gate.text("/definition"))).collect();
+    let known: Vec<&str> =
+        gates.list("/items").iter().map(|gate| gate.maybe("/digest").unwrap_or(gate.text("/definition"))).collect();
     given
         .into_iter()
         .map(|text| {
             let bare = text.strip_prefix("sha256:").unwrap_or(&text);
-            let mut hits = known.iter().filter(|digest| digest.strip_prefix("sha256:").unwrap_or(digest).starts_with(bare));
+            let mut hits =
+                known.iter().filter(|digest| digest.strip_prefix("sha256:").unwrap_or(digest).starts_with(bare));
             match (hits.next(), hits.next()) {
                 (Some(digest), None) => Ok((*digest).to_owned()),
                 _ if bare.len() == 64 => Ok(text),
                 (Some(_), Some(_)) => Err(Fault::usage(format!("more than one definition begins with {text}"))),
-                (None, _) => Err(Fault::usage(format!("no gate has a definition {text}")).hinted("`proofhouse proof gates` lists them")),
+                (None, _) => Err(Fault::usage(format!("no gate has a definition {text}"))
+                    .hinted("`proofhouse proof gates` lists them")),
             }
         })
         .collect()

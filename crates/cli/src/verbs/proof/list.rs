@@ -69,7 +69,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     }
     let items = list.list("/items");
     if items.is_empty() {
-        let hint = if query.is_empty() { "no requirements yet: `proofhouse proof capture --title ...`" } else { "nothing fits these filters" };
+        let hint = if query.is_empty() {
+            "no requirements yet: `proofhouse proof capture --title ...`"
+        } else {
+            "nothing fits these filters"
+        };
         out.line(out.dim(hint));
         return Ok(Exit::Ok);
     }

@@ -51,12 +51,17 @@ async fn find(what: &str, context: &Context) -> Result<Value, Fault> {
         let (id, of) = (question.text("/id"), question.text("/subject"));
         id == what
             || (what.len() >= 4 && id.ends_with(&what.to_ascii_lowercase()))
-            || if gate.is_empty() { of.split('/').next() == Some(subject.as_str()) } else { of == format!("{subject}/{gate}") }
+            || if gate.is_empty() {
+                of.split('/').next() == Some(subject.as_str())
+            } else {
+                of == format!("{subject}/{gate}")
+            }
     };
     let mut hits = open.iter().filter(|question| question.text("/kind") == "review").filter(fits);
     match (hits.next(), hits.next()) {
         (Some(question), None) => Ok(question.clone()),
-        (Some(_), Some(_)) => Err(Fault::usage(format!("more than one open review fits {what}")).hinted("name the gate, too: REQ-0007/manual")),
+        (Some(_), Some(_)) => Err(Fault::usage(format!("more than one open review fits {what}"))
+            .hinted("name the gate, too: REQ-0007/manual")),
         (None, _) => Err(Fault::new(model::code::Code::NotFound, format!("no open review fits {what}"))
             .hinted("`proofhouse answer` lists what is asked")),
     }

@@ -190,7 +190,8 @@ async fn announce(api: &Api, project: &Project, run: &str, started: &Value, cont
         (true, _) => ", joined",
         _ => "",
     };
-    let target = ["/config/target/ref", "/config/target/pr"].into_iter().find_map(|at| view.maybe(at)).unwrap_or("worktree");
+    let target =
+        ["/config/target/ref", "/config/target/pr"].into_iter().find_map(|at| view.maybe(at)).unwrap_or("worktree");
     out.line(format!(
         "{}  {}",
         out.bold(clean(&project.key)),
@@ -220,9 +221,9 @@ fn diagnostics(view: &Value, context: &Context) {
     const SHOWN: usize = 12;
     let left_out = view.list("/proof/diagnostics");
     for diagnostic in left_out.iter().take(SHOWN) {
-        let requirement = clean(diagnostic.text("/requirement")).into_owned();
-        let cause = ["/message", "/cause", "/reason"].into_iter().find_map(|at| diagnostic.maybe(at)).unwrap_or_default();
-        context.out.line(context.out.dim(format!("  · {requirement}  left out: {}", clean(cause))));
+        let (requirement, because) = (diagnostic.text("/requirement"), diagnostic.text("/because"));
+        let line = format!("  · {}  left out: {}", clean(requirement), clean(because).replace('_', " "));
+        context.out.line(context.out.dim(line));
     }
     if left_out.len() > SHOWN {
         context.out.line(context.out.dim(format!("  · and {} more", left_out.len() - SHOWN)));
@@ -235,8 +236,17 @@ mod tests {
 
     #[test]
     fn a_requirement_may_be_named_by_its_number() {
-        for (text, id) in [("REQ-0007", "REQ-0007"), ("req-7", "REQ-0007"), ("7", "REQ-0007"), ("12345", "REQ-12345"),
-            ("REQ-", "REQ-"), ("x", "x"), ("-7", "-7"), ("+7", "+7"), ("é7", "é7")] {
+        for (text, id) in [
+            ("REQ-0007", "REQ-0007"),
+            ("req-7", "REQ-0007"),
+            ("7", "REQ-0007"),
+            ("12345", "REQ-12345"),
+            ("REQ-", "REQ-"),
+            ("x", "x"),
+            ("-7", "-7"),
+            ("+7", "+7"),
+            ("é7", "é7"),
+        ] {
             assert_eq!(requirement_id(text), id);
         }
     }

@@ -33,14 +33,16 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     if !(args.set.is_empty() && args.enable.is_empty() && args.disable.is_empty()) {
         let mut body = document.get("body").and_then(Value::as_object).cloned().unwrap_or_default();
         for pair in &args.set {
-            let (name, value) = pair.split_once('=').ok_or_else(|| Fault::usage(format!("--set {pair}: expected NAME=VALUE")))?;
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| Fault::usage(format!("--set {pair}: expected NAME=VALUE")))?;
             body.insert(name.to_owned(), value_of(value));
         }
         if !(args.enable.is_empty() && args.disable.is_empty()) {
             let gates = api.get(&project.at("/proof/gates")).await.doing("list the gates")?;
             switch(&mut body, &gates, &args.enable, &args.disable);
         }
-        document = api.put(&path, &Value::Object(body), document.number("/revision")).await.doing("change the settings")?;
+        document =
+            api.put(&path, &Value::Object(body), document.number("/revision")).await.doing("change the settings")?;
     }
     let out = &context.out;
     if out.json {
@@ -66,9 +68,17 @@ fn value_of(text: &str) -> Value {
 
 /// The list of gates that are on, changed; without a list, those that are on now.
 fn switch(body: &mut Map<String, Value>, gates: &Value, enable: &[String], disable: &[String]) {
-    let on_now = || gates.list("/items").iter().filter(|gate| gate.flag("/enabled")).map(|gate| gate.text("/name").to_owned()).collect();
+    let on_now = || {
+        gates
+            .list("/items")
+            .iter()
+            .filter(|gate| gate.flag("/enabled"))
+            .map(|gate| gate.text("/name").to_owned())
+            .collect()
+    };
     let listed = body.get("enabled_gates").and_then(Value::as_array);
-    let mut on: Vec<String> = listed.map_or_else(on_now, |list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+    let mut on: Vec<String> =
+        listed.map_or_else(on_now, |list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect());
     for gate in enable {
         if !on.contains(gate) {
             on.push(gate.clone());

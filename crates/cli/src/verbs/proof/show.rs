@@ -45,7 +45,7 @@ fn print(requirement: &Value, out: &Out) {
         out.bold(clean(requirement.text("/id"))),
         clean(requirement.text("/title"))
     ));
-    let mut say = |label: &str, text: String| {
+    let say = |label: &str, text: String| {
         if !text.is_empty() {
             out.line(format!("  {} {text}", out.dim(format!("{label:<9}"))));
         }
@@ -53,12 +53,16 @@ fn print(requirement: &Value, out: &Out) {
     say("status", out.paint(tone, status_of(requirement)));
     say("severity", clean(requirement.text("/severity")).into_owned());
     say("kind", clean(requirement.text("/kind")).into_owned());
-    let by = requirement.maybe("/created_by/name").or_else(|| requirement.maybe("/created_by/type")).unwrap_or_default();
+    let by =
+        requirement.maybe("/created_by/name").or_else(|| requirement.maybe("/created_by/type")).unwrap_or_default();
     let when = ago::ago(requirement.text("/created_at"), ago::now());
     say("captured", format!("{when} by {}, seen in {}", clean(by), clean(requirement.text("/source"))));
     say("link", clean(requirement.text("/source_url")).into_owned());
     for name in ["files", "routes", "apis", "components", "tags"] {
-        say(name.get(..9).unwrap_or(name), clean(&requirement.texts(&format!("/scope/{name}")).join(", ")).into_owned());
+        say(
+            name.get(..9).unwrap_or(name),
+            clean(&requirement.texts(&format!("/scope/{name}")).join(", ")).into_owned(),
+        );
     }
     if let Some(waiver) = requirement.pointer("/waiver").filter(|waiver| waiver.is_object()) {
         let until = waiver.maybe("/expires").map(|day| format!(" until {day}")).unwrap_or_default();
@@ -144,7 +148,13 @@ pub async fn edit(args: EditArgs, context: &Context) -> Result<Exit, Fault> {
         Some(Ok(Value::Object(fields))) => fields,
         Some(_) => return Err(Fault::usage("--fields is not a JSON object")),
     };
-    let texts = [("title", args.title), ("description", args.description), ("severity", args.severity), ("kind", args.kind), ("reason", args.reason)];
+    let texts = [
+        ("title", args.title),
+        ("description", args.description),
+        ("severity", args.severity),
+        ("kind", args.kind),
+        ("reason", args.reason),
+    ];
     for (name, value) in texts {
         if let Some(value) = value {
             change.insert(name.into(), json!(value));

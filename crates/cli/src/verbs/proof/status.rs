@@ -43,7 +43,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
             out.line(format!("  {} {}", out.dim(format!("{label:<9}")), run_line(run, out)));
         }
     }
-    let items = ["/items", "/requirements", "/requirements/items"].into_iter().map(|at| status.list(at)).find(|list| !list.is_empty());
+    let items = ["/items", "/requirements", "/requirements/items"]
+        .into_iter()
+        .map(|at| status.list(at))
+        .find(|list| !list.is_empty());
     let Some(items) = items else {
         out.line(out.dim("  no requirements yet: `proofhouse proof capture --title ...`"));
         return Ok(Exit::Ok);
@@ -73,7 +76,13 @@ fn counts(status: &Value, out: &Out) -> String {
             .unwrap_or(0)
     };
     let mut parts = Vec::new();
-    for (name, tone) in [("satisfied", Tone::Good), ("open", Tone::Unsure), ("waived", Tone::Dim), ("stale", Tone::Unsure), ("tampered", Tone::Bad)] {
+    for (name, tone) in [
+        ("satisfied", Tone::Good),
+        ("open", Tone::Unsure),
+        ("waived", Tone::Dim),
+        ("stale", Tone::Unsure),
+        ("tampered", Tone::Bad),
+    ] {
         let count = count(name);
         if count > 0 || matches!(name, "satisfied" | "open") {
             parts.push(out.paint(tone, format!("{count} {name}")));
@@ -87,5 +96,10 @@ pub fn run_line(run: &Value, out: &Out) -> String {
     let word = run.maybe("/verdict").unwrap_or(run.text("/status"));
     let (sign, tone) = mark(word);
     let since = run.maybe("/finished_at").unwrap_or(run.text("/created_at"));
-    format!("{} {}  {}", out.paint(tone, sign), out.paint(tone, clean(word)), out.dim(format!("{}  {}", short(run.text("/id")), ago::ago(since, ago::now()))))
+    format!(
+        "{} {}  {}",
+        out.paint(tone, sign),
+        out.paint(tone, clean(word)),
+        out.dim(format!("{}  {}", short(run.text("/id")), ago::ago(since, ago::now())))
+    )
 }

@@ -47,7 +47,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     let project = context.project().await?;
     let id = requirement_id(&args.requirement);
     let path = project.at(&format!("/proof/requirements/{}/waivers", encode(&id)));
-    let waiver = context.api().await?.post(&path, &Value::Object(body)).await.doing(&format!("waive {}", clean(&id)))?;
+    let waiver =
+        context.api().await?.post(&path, &Value::Object(body)).await.doing(&format!("waive {}", clean(&id)))?;
     if context.out.json {
         context.out.document(&waiver);
     } else {
