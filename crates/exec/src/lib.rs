@@ -10,7 +10,6 @@
 //! process printed.
 
 pub mod environment;
-pub mod git;
 pub mod redact;
 pub mod run;
 pub mod sandbox;

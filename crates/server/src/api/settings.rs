@@ -1,0 +1,101 @@
+//! A project's documents: its policy and its proof settings. Each change is a new revision.
+
+use axum::extract::State;
+use model::{actor::Actor, digest::Digest, problem::Problem, time::Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+use store::Document;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::visible;
+use crate::{
+    app::App,
+    auth::{Action, Caller},
+    extract::{IfMatch, Json, Path, ProjectName},
+    problem::{Refusal, Refusals},
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(read, write))
+}
+
+/// The documents there are.
+#[derive(Debug, Clone, Copy, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum DocumentName {
+    /// What runs may touch and execute.
+    Policy,
+    /// How proof is judged.
+    Proof,
+}
+
+impl DocumentName {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Proof => "proof",
+        }
+    }
+}
+
+/// A document of a project.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Document)]
+struct DocumentView {
+    /// Its name.
+    name: String,
+    /// Its content.
+    #[schema(value_type = Object)]
+    body: Value,
+    /// Rises with every change; 0 when nobody wrote one yet and the defaults hold.
+    revision: u64,
+    /// The SHA-256 of its text.
+    digest: Digest,
+    /// Who wrote it.
+    by: Actor,
+    /// When.
+    at: Timestamp,
+}
+
+impl From<Document> for DocumentView {
+    fn from(document: Document) -> Self {
+        Self {
+            name: document.name,
+            body: document.body,
+            revision: document.revision,
+            digest: document.digest,
+            by: document.by,
+            at: document.at,
+        }
+    }
+}
+
+/// A document of a project.
+#[utoipa::path(get, path = "/projects/{p}/settings/{document}", tag = "projects",
+    params(("p" = String, Path, description = "key or id"), ("document" = DocumentName, Path)),
+    responses((status = 200, body = DocumentView), Refusals))]
+async fn read(
+    State(app): State<App>,
+    caller: Caller,
+    Path((project, name)): Path<(ProjectName, DocumentName)>,
+) -> Result<axum::Json<DocumentView>, Refusal> {
+    let project = visible::project(&app, &caller, &project).await?;
+    Ok(axum::Json(app.engine.document(project.id, name.name()).await?.into()))
+}
+
+/// Replace a document. `If-Match: 0` writes the first one.
+#[utoipa::path(put, path = "/projects/{p}/settings/{document}", tag = "projects", request_body = Object,
+    params(("p" = String, Path, description = "key or id"), ("document" = DocumentName, Path),
+        ("If-Match" = u64, Header, description = "the revision that was read")),
+    responses((status = 200, body = DocumentView), Refusals))]
+async fn write(
+    State(app): State<App>,
+    caller: Caller,
+    Path((project, name)): Path<(ProjectName, DocumentName)>,
+    IfMatch(revision): IfMatch,
+    Json(body): Json<Value>,
+) -> Result<axum::Json<DocumentView>, Refusal> {
+    let project = visible::project_for(&app, &caller, &project, Action::Decide).await?;
+    let document = app.engine.set_document(project.id, name.name(), body, revision, caller.actor()).await;
+    Ok(axum::Json(document.map_err(Problem::from)?.into()))
+}
