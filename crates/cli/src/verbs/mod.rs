@@ -1,0 +1,14 @@
+//! One file per verb.
+
+pub mod answer;
+pub mod completion;
+pub mod doctor;
+pub mod init;
+pub mod log;
+pub mod policy;
+pub mod project;
+pub mod proof;
+pub mod reference;
+pub mod run;
+pub mod serve;
+pub mod token;

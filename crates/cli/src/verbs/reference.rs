@@ -1,0 +1,77 @@
+//! `proofhouse reference` (hidden): the command line, its environment and its exit codes as Markdown.
+//! The pages under `docs/` are made from it, so that they cannot differ from the binary.
+
+use std::fmt::Write as _;
+
+use crate::{cli, context::Context, env, exit::Exit, fault::Fault};
+
+/// Print the reference of the command line as Markdown
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Prints it.
+pub fn run(_: &Args, context: &Context) -> Result<Exit, Fault> {
+    context.out.bytes(page().as_bytes());
+    Ok(Exit::Ok)
+}
+
+/// The page.
+fn page() -> String {
+    let mut page = String::from(
+        "# Command line\n\nMade by `proofhouse reference`; change the sources, not this page.\n\n\
+         Every verb takes `--data`, `--server`, `--project`, `--json` and `--color`; each is described by `proofhouse --help`.\n\n",
+    );
+    // Writing to a String cannot fail.
+    let _ = writeln!(page, "## Exit codes\n\n| code | meaning |\n|---|---|");
+    for (exit, meaning) in Exit::ALL {
+        let _ = writeln!(page, "| {} | {meaning} |", exit.number());
+    }
+    let _ = writeln!(page, "\n## Environment\n\n| variable | meaning |\n|---|---|");
+    for env::Variable { name, help } in env::ALL {
+        let _ = writeln!(page, "| `{name}` | {} |", help.replace('|', "\\|"));
+    }
+    let _ = writeln!(page, "\n## Verbs\n");
+    let mut command = cli::command();
+    command.build();
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        describe(verb, "proofhouse", &mut page);
+    }
+    page
+}
+
+fn describe(command: &clap::Command, path: &str, page: &mut String) {
+    let path = format!("{path} {}", command.get_name());
+    let about = command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default();
+    let verbs: Vec<_> = command.get_subcommands().filter(|verb| verb.get_name() != "help").collect();
+    if !verbs.is_empty() {
+        let _ = writeln!(page, "### {path}\n\n{about}\n");
+        for verb in verbs {
+            describe(verb, &path, page);
+        }
+        return;
+    }
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").replace("[OPTIONS] ", "");
+    let _ = writeln!(page, "#### `{}`\n\n{about}\n", usage.trim());
+    let own = command.get_arguments().filter(|arg| !arg.is_global_set() && !arg.is_hide_set());
+    let mut is_first = true;
+    for arg in own.filter(|arg| {
+        !matches!(arg.get_id().as_str(), "help" | "version" | "data" | "server" | "project" | "json" | "color")
+    }) {
+        if std::mem::take(&mut is_first) {
+            let _ = writeln!(page, "| flag | meaning |\n|---|---|");
+        }
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let choices: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+        let choices = if choices.is_empty() || !arg.get_action().takes_values() {
+            String::new()
+        } else {
+            format!(" ({})", choices.join(", "))
+        };
+        let name = arg.to_string().replace('|', "\\|");
+        let _ = writeln!(page, "| `{name}` | {}{choices} |", help.replace('|', "\\|").replace('\n', " "));
+    }
+    if !is_first {
+        page.push('\n');
+    }
+}
