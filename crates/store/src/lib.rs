@@ -8,10 +8,14 @@
 //!
 //! Start at [`Store`], then at [`Tx`].
 
+mod artifact;
+mod backup;
+mod blob;
 mod claim;
 mod commit;
 mod document;
 mod error;
+mod evidence;
 mod idempotency;
 mod journal;
 mod leader;
@@ -20,6 +24,8 @@ mod migrate;
 mod postgres;
 mod project;
 mod question;
+mod requirement;
+mod retention;
 mod run;
 mod sql;
 mod sqlite;
@@ -29,28 +35,41 @@ mod token;
 mod tx;
 mod url;
 mod value;
+mod verify;
+mod waiver;
 
+pub use artifact::Artifact;
+pub use backup::{Manifest, backup_check};
+pub use blob::{BlobRef, BlobWriter, Blobs};
 pub use claim::{ClaimRequest, Leased};
 pub use commit::Committed;
 pub use document::Document;
 pub use error::{LostReason, StoreError};
+pub use evidence::{EvidenceBody, KeptEvidence};
 pub use idempotency::{IdempotencyKey, StoredAnswer};
 pub use journal::StreamHead;
 pub use lease::{Beat, Finished, Outcome, Reaped, Released};
 pub use migrate::KNOWN as SCHEMA_VERSION;
 pub use question::QuestionEnd;
+pub use requirement::{KeptRequirement, Order, RequirementFilter};
+pub use retention::Retention;
 pub use run::{Due, OpenTasks, RunChange, RunFilter};
 pub use store::Store;
 pub use task::{NewTask, TaskChange, TaskFilter};
 pub use token::{Person, Token};
 pub use tx::Tx;
 pub use url::{StoreUrl, UrlInvalid};
+pub use verify::{Damage, Verified};
+pub use waiver::AcceptedDefinition;
 
 /// Every statement text of the crate, for the test that prepares each on both databases.
 fn statements() -> Vec<&'static [sql::Sql]> {
     vec![
+        artifact::STATEMENTS,
+        backup::STATEMENTS,
         claim::STATEMENTS,
         document::STATEMENTS,
+        evidence::STATEMENTS,
         idempotency::STATEMENTS,
         journal::STATEMENTS,
         leader::STATEMENTS,
@@ -58,9 +77,13 @@ fn statements() -> Vec<&'static [sql::Sql]> {
         migrate::STATEMENTS,
         project::STATEMENTS,
         question::STATEMENTS,
+        requirement::STATEMENTS,
+        retention::STATEMENTS,
         run::STATEMENTS,
         task::STATEMENTS,
         token::STATEMENTS,
+        verify::STATEMENTS,
+        waiver::STATEMENTS,
     ]
 }
 

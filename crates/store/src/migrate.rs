@@ -59,6 +59,11 @@ pub(crate) fn sqlite(connection: &mut Connection) -> Result<(), StoreError> {
     }
 }
 
+/// The version of a SQLite file.
+pub(crate) fn version(connection: &Connection) -> Result<i64, StoreError> {
+    connection.query_row(VERSION.sqlite, [], |row| row.get(0)).map_err(|error| sqlite::map(&error).0)
+}
+
 /// Migrates a PostgreSQL schema; an advisory lock that ends with the transaction is the lock.
 pub(crate) async fn postgres(database: &Postgres) -> Result<(), StoreError> {
     while database.write(&|tx| Box::pin(step(tx))).await? {}

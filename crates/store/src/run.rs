@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::{
     error::StoreError,
     sql::statements,
-    tx::Tx,
+    tx::{Moved, Tx},
     value::{Row, Value},
 };
 
@@ -223,12 +223,14 @@ impl Tx {
 
     /// The run with this id.
     pub async fn run(&mut self, id: RunId) -> Result<Option<Run>, StoreError> {
+        self.flush().await?;
         self.query_opt(&BY_ID, &[id.into()]).await?.map(run).transpose()
     }
 
     /// The run with this id, held against every other writer until this transaction ends. Locks are
     /// taken in the order run, then stream (X57).
     pub async fn run_lock(&mut self, id: RunId) -> Result<Option<Run>, StoreError> {
+        self.flush().await?;
         let found = self.query_opt(&LOCK, &[id.into()]).await?.map(run).transpose()?;
         if found.is_some() {
             self.hold(id);
@@ -253,6 +255,7 @@ impl Tx {
         });
         let starts = change.status.is_some_and(|status| status == RunStatus::Running);
         let ends = change.status.is_some_and(RunStatus::is_terminal);
+        self.flush().await?;
         let row = self
             .query_opt(
                 &CHANGE,
@@ -304,16 +307,19 @@ impl Tx {
         };
         let text = if filter.project.is_some() { &LIST_OF_PROJECT } else { &LIST };
         let params = [filter.project.into(), before.into(), filter.kind.as_deref().into(), status, limit.into()];
+        self.flush().await?;
         self.query(text, &params).await?.into_iter().map(run).collect()
     }
 
     /// Every run that has not ended, oldest first.
     pub async fn active_runs(&mut self) -> Result<Vec<Run>, StoreError> {
+        self.flush().await?;
         self.query(&ACTIVE, &[]).await?.into_iter().map(run).collect()
     }
 
     /// A project's runs of a kind that have not ended, oldest first.
     pub async fn active_runs_of(&mut self, project: ProjectId, kind: &RunKind) -> Result<Vec<Run>, StoreError> {
+        self.flush().await?;
         let rows = self.query(&ACTIVE_OF_PROJECT, &[project.into(), kind.name().into()]).await?;
         rows.into_iter().map(run).collect()
     }
@@ -340,16 +346,28 @@ impl Tx {
         rows.into_iter().map(|mut row| Ok((RunId::from_uuid(row.uuid()?), row.named(due)?))).collect()
     }
 
-    /// Moves a run's counters by what really changed (X54).
-    pub(crate) async fn run_progress(
-        &mut self,
-        id: RunId,
-        total: i64,
-        done: i64,
-        failed: i64,
-    ) -> Result<(), StoreError> {
-        if (total, done, failed) != (0, 0, 0) {
-            self.exec(&PROGRESS, &[id.into(), total.into(), done.into(), failed.into()]).await?;
+    /// Moves a run's counters by what really changed (X54). Written before the run is next read, or
+    /// at the end of the script.
+    pub(crate) fn run_progress(&mut self, run: RunId, total: i64, done: i64, failed: i64) {
+        if (total, done, failed) == (0, 0, 0) {
+            return;
+        }
+        match self.moved.iter_mut().find(|moved| moved.run == run) {
+            Some(moved) => {
+                moved.total += total;
+                moved.done += done;
+                moved.failed += failed;
+            }
+            None => self.moved.push(Moved { run, total, done, failed }),
+        }
+    }
+
+    /// Writes the counters that have moved.
+    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
+        let mut moved = std::mem::take(&mut self.moved);
+        moved.sort_unstable_by_key(|moved| moved.run);
+        for Moved { run, total, done, failed } in moved {
+            self.exec(&PROGRESS, &[run.into(), total.into(), done.into(), failed.into()]).await?;
         }
         Ok(())
     }
@@ -357,6 +375,7 @@ impl Tx {
     /// Counts a run's progress from its task rows (X54), at phase ends and in tests. With `mend` the
     /// run's counters are set to it.
     pub async fn run_recount(&mut self, id: RunId, mend: bool) -> Result<Progress, StoreError> {
+        self.flush().await?;
         let mut row = self.query_one(&RECOUNT, &[id.into()]).await?;
         let progress = Progress { total: row.u32()?, done: row.u32()?, failed: row.u32()? };
         if mend {

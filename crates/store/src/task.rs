@@ -285,7 +285,8 @@ impl Tx {
             self.ready_insert(run, &group[0].queue, group[0].priority, &rows, now).await?;
         }
         let counted = tasks.iter().filter(|task| task.counted).count();
-        self.run_progress(run, i64::try_from(counted).unwrap_or(i64::MAX), 0, 0).await
+        self.run_progress(run, i64::try_from(counted).unwrap_or(i64::MAX), 0, 0);
+        Ok(())
     }
 
     async fn insert_each(
@@ -530,7 +531,7 @@ impl Tx {
             self.ready_insert(task.run, &task.queue, task.priority, &rows, now).await?;
         }
         if task.counted && next.is_terminal() {
-            self.run_progress(task.run, 0, 1, bad.into()).await?;
+            self.run_progress(task.run, 0, 1, bad.into());
         }
         task.state = next;
         task.lease = None;
@@ -588,7 +589,7 @@ impl Tx {
         for mut row in rows {
             counted += i64::from(row.flag()?);
         }
-        self.run_progress(run, 0, counted, 0).await?;
+        self.run_progress(run, 0, counted, 0);
         Ok(cancelled)
     }
 

@@ -20,6 +20,18 @@ pub struct Tx {
     pub(crate) woken: Committed,
     /// Runs whose row this transaction holds (PostgreSQL only; SQLite has one writer).
     held: Vec<RunId>,
+    /// Counters of runs that have moved and are not written yet: a batch of outcomes of one run is
+    /// one update of its row.
+    pub(crate) moved: Vec<Moved>,
+}
+
+/// By how much a run's counters have moved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moved {
+    pub run: RunId,
+    pub total: i64,
+    pub done: i64,
+    pub failed: i64,
 }
 
 pub(crate) enum Driver {
@@ -29,11 +41,16 @@ pub(crate) enum Driver {
 
 impl Tx {
     pub(crate) fn sqlite(tx: SqliteTx) -> Self {
-        Self { driver: Driver::Sqlite(Box::new(tx)), woken: Committed::default(), held: Vec::new() }
+        Self { driver: Driver::Sqlite(Box::new(tx)), woken: Committed::default(), held: Vec::new(), moved: Vec::new() }
     }
 
     pub(crate) fn postgres(tx: PgTx) -> Self {
-        Self { driver: Driver::Postgres(Box::new(tx)), woken: Committed::default(), held: Vec::new() }
+        Self {
+            driver: Driver::Postgres(Box::new(tx)),
+            woken: Committed::default(),
+            held: Vec::new(),
+            moved: Vec::new(),
+        }
     }
 
     pub(crate) const fn is_sqlite(&self) -> bool {

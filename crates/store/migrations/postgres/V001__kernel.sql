@@ -101,32 +101,32 @@ CREATE UNIQUE INDEX question_open ON question (project, subject) WHERE state = '
 CREATE INDEX question_end ON question (expires_at) WHERE state = 'open' AND expires_at IS NOT NULL;
 
 CREATE TABLE requirement (
-  project UUID NOT NULL, number BIGINT NOT NULL, status TEXT NOT NULL, severity TEXT NOT NULL, kind TEXT COLLATE "C" NOT NULL,
-  source TEXT NOT NULL, flags BIGINT NOT NULL, revision BIGINT NOT NULL, title TEXT NOT NULL,
+  project UUID NOT NULL, number BIGINT NOT NULL, status TEXT NOT NULL, satisfied_at BIGINT, stale BIGINT NOT NULL,
+  flaky BIGINT NOT NULL, severity TEXT NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL, revision BIGINT NOT NULL,
   title_norm TEXT NOT NULL, created_at BIGINT NOT NULL, body TEXT NOT NULL,
   PRIMARY KEY (project, number)
 );
-CREATE INDEX requirement_list ON requirement (project, number, status, severity, kind, source, flags);
-CREATE INDEX requirement_status ON requirement (project, status, severity);
+CREATE INDEX requirement_list ON requirement (project, number, status, severity, kind, source, stale, flaky);
+CREATE INDEX requirement_status ON requirement (project, status);
 CREATE INDEX requirement_title ON requirement (project, title_norm);
 
+-- What lists and standing need of evidence; the whole of it is the body.
 CREATE TABLE evidence (
   id UUID PRIMARY KEY, project UUID NOT NULL, seq BIGINT NOT NULL, requirement BIGINT NOT NULL, gate TEXT COLLATE "C" NOT NULL,
-  run UUID NOT NULL, tree TEXT NOT NULL, verdict TEXT NOT NULL, reason TEXT, definition BYTEA NOT NULL,
-  settles BIGINT NOT NULL, closed BIGINT NOT NULL, moved BIGINT NOT NULL, intact BIGINT NOT NULL,
-  dropped BIGINT NOT NULL DEFAULT 0, recorded_at BIGINT NOT NULL, seal BYTEA NOT NULL
+  run UUID NOT NULL, tree TEXT, reason TEXT, definition BYTEA NOT NULL, settles BIGINT NOT NULL, closed BIGINT NOT NULL,
+  moved BIGINT NOT NULL, intact BIGINT NOT NULL, counts BIGINT NOT NULL, recorded_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX evidence_seq ON evidence (project, seq);
 CREATE UNIQUE INDEX evidence_once ON evidence (run, requirement, gate);
 CREATE INDEX evidence_of_requirement ON evidence (project, requirement, gate, seq);
-CREATE INDEX evidence_on_tree ON evidence (project, tree, requirement, gate, seq);
+CREATE INDEX evidence_on_tree ON evidence (project, tree, requirement, gate, seq) WHERE counts <> 0;
 
 CREATE TABLE evidence_body (
   id UUID PRIMARY KEY, body TEXT NOT NULL
 );
 
--- The newest evidence that counts: per tree is read from evidence, the newest settling one stands here.
-CREATE TABLE standing (
+-- The newest evidence of an obligation that counts and settles (P57, P59).
+CREATE TABLE settling (
   project UUID NOT NULL, requirement BIGINT NOT NULL, gate TEXT COLLATE "C" NOT NULL, seq BIGINT NOT NULL,
   PRIMARY KEY (project, requirement, gate)
 );
@@ -150,10 +150,11 @@ CREATE TABLE accepted_definition (
 );
 
 CREATE TABLE blob (
-  digest BYTEA PRIMARY KEY, bytes BIGINT NOT NULL, created_at BIGINT NOT NULL
+  digest BYTEA PRIMARY KEY, bytes BIGINT NOT NULL, created_at BIGINT NOT NULL, unused_since BIGINT
 );
+CREATE INDEX blob_unused ON blob (unused_since) WHERE unused_since IS NOT NULL;
 
--- What a blob is kept for. A blob without such a line is swept.
+-- What a blob is kept for.
 CREATE TABLE blob_use (
   digest BYTEA NOT NULL, run UUID NOT NULL, PRIMARY KEY (digest, run)
 );

@@ -101,32 +101,32 @@ CREATE UNIQUE INDEX question_open ON question (project, subject) WHERE state = '
 CREATE INDEX question_end ON question (expires_at) WHERE state = 'open' AND expires_at IS NOT NULL;
 
 CREATE TABLE requirement (
-  project BLOB NOT NULL, number INTEGER NOT NULL, status TEXT NOT NULL, severity TEXT NOT NULL, kind TEXT NOT NULL,
-  source TEXT NOT NULL, flags INTEGER NOT NULL, revision INTEGER NOT NULL, title TEXT NOT NULL,
+  project BLOB NOT NULL, number INTEGER NOT NULL, status TEXT NOT NULL, satisfied_at INTEGER, stale INTEGER NOT NULL,
+  flaky INTEGER NOT NULL, severity TEXT NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL, revision INTEGER NOT NULL,
   title_norm TEXT NOT NULL, created_at INTEGER NOT NULL, body TEXT NOT NULL,
   PRIMARY KEY (project, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX requirement_list ON requirement (project, number, status, severity, kind, source, flags);
-CREATE INDEX requirement_status ON requirement (project, status, severity);
+CREATE INDEX requirement_list ON requirement (project, number, status, severity, kind, source, stale, flaky);
+CREATE INDEX requirement_status ON requirement (project, status);
 CREATE INDEX requirement_title ON requirement (project, title_norm);
 
+-- What lists and standing need of evidence; the whole of it is the body.
 CREATE TABLE evidence (
   id BLOB PRIMARY KEY, project BLOB NOT NULL, seq INTEGER NOT NULL, requirement INTEGER NOT NULL, gate TEXT NOT NULL,
-  run BLOB NOT NULL, tree TEXT NOT NULL, verdict TEXT NOT NULL, reason TEXT, definition BLOB NOT NULL,
-  settles INTEGER NOT NULL, closed INTEGER NOT NULL, moved INTEGER NOT NULL, intact INTEGER NOT NULL,
-  dropped INTEGER NOT NULL DEFAULT 0, recorded_at INTEGER NOT NULL, seal BLOB NOT NULL
+  run BLOB NOT NULL, tree TEXT, reason TEXT, definition BLOB NOT NULL, settles INTEGER NOT NULL, closed INTEGER NOT NULL,
+  moved INTEGER NOT NULL, intact INTEGER NOT NULL, counts INTEGER NOT NULL, recorded_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX evidence_seq ON evidence (project, seq);
 CREATE UNIQUE INDEX evidence_once ON evidence (run, requirement, gate);
 CREATE INDEX evidence_of_requirement ON evidence (project, requirement, gate, seq);
-CREATE INDEX evidence_on_tree ON evidence (project, tree, requirement, gate, seq);
+CREATE INDEX evidence_on_tree ON evidence (project, tree, requirement, gate, seq) WHERE counts <> 0;
 
 CREATE TABLE evidence_body (
   id BLOB PRIMARY KEY, body TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The newest evidence that counts: per tree is read from evidence, the newest settling one stands here.
-CREATE TABLE standing (
+-- The newest evidence of an obligation that counts and settles (P57, P59).
+CREATE TABLE settling (
   project BLOB NOT NULL, requirement INTEGER NOT NULL, gate TEXT NOT NULL, seq INTEGER NOT NULL,
   PRIMARY KEY (project, requirement, gate)
 ) STRICT, WITHOUT ROWID;
@@ -150,10 +150,11 @@ CREATE TABLE accepted_definition (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE blob (
-  digest BLOB PRIMARY KEY, bytes INTEGER NOT NULL, created_at INTEGER NOT NULL
+  digest BLOB PRIMARY KEY, bytes INTEGER NOT NULL, created_at INTEGER NOT NULL, unused_since INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX blob_unused ON blob (unused_since) WHERE unused_since IS NOT NULL;
 
--- What a blob is kept for. A blob without such a line is swept.
+-- What a blob is kept for.
 CREATE TABLE blob_use (
   digest BLOB NOT NULL, run BLOB NOT NULL, PRIMARY KEY (digest, run)
 ) STRICT, WITHOUT ROWID;

@@ -214,7 +214,12 @@ impl Postgres {
                     continue;
                 }
             };
-            let outcome = script(&mut tx).await;
+            let mut outcome = script(&mut tx).await;
+            if outcome.is_ok()
+                && let Err(error) = tx.flush().await
+            {
+                outcome = Err(E::from(error));
+            }
             let woken = std::mem::take(&mut tx.woken);
             let Driver::Postgres(mut pg) = tx.driver else {
                 return Err(E::from(StoreError::Internal("a foreign transaction".to_owned())));

@@ -3,9 +3,9 @@
 pub(crate) mod reader;
 pub(crate) mod writer;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Once, time::Duration};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi};
 
 use crate::{
     error::StoreError,
@@ -39,8 +39,19 @@ enum Savepoint {
     Open,
 }
 
+/// SQLite's own memory statistics take a process-wide lock at every allocation, and nobody reads them.
+fn without_statistics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: SQLITE_CONFIG_MEMSTATUS takes one int. It must come before SQLite is initialised, which is
+        // why it stands before the first connection; later SQLite refuses it and nothing happens.
+        unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0) };
+    });
+}
+
 /// Opens the file with the pragmas that the promises rest on.
 pub(crate) fn connect(path: &Path, writes: bool) -> Result<SqliteTx, StoreError> {
+    without_statistics();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(path, flags)?;
@@ -53,6 +64,8 @@ pub(crate) fn connect(path: &Path, writes: bool) -> Result<SqliteTx, StoreError>
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "temp_store", "memory")?;
+        // Otherwise a bound value that meets a partial index makes SQLite plan the statement anew each time.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         if writes {
             connection.pragma_update(None, "cache_size", -32_768)?;

@@ -2,8 +2,9 @@
 //! only then answers. One sync serves every job of the group.
 
 use std::{
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker},
     thread,
@@ -71,8 +72,19 @@ where
     E: From<StoreError>,
 {
     let polled = catch_unwind(AssertUnwindSafe(|| {
+        let mut context = Context::from_waker(Waker::noop());
         let mut future: BoxFuture<'_, Result<T, E>> = script(tx);
-        Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop()))
+        let polled = Pin::new(&mut future).poll(&mut context);
+        drop(future);
+        if !matches!(polled, Poll::Ready(Ok(_))) {
+            tx.moved.clear();
+            return polled;
+        }
+        match pin!(tx.flush()).poll(&mut context) {
+            Poll::Ready(Ok(())) => polled,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(E::from(error))),
+            Poll::Pending => Poll::Pending,
+        }
     }));
     match polled {
         Ok(Poll::Ready(outcome)) => outcome,

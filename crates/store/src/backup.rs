@@ -1,0 +1,148 @@
+//! Online backup of a SQLite store with its blobs, and the check that one can be restored (F20).
+//!
+//! A backup is a folder with `store.db`, `blobs/` and, written last, `backup.json`. Restoring is to
+//! start the server on a copy of it.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+};
+
+use model::{digest::Digest, time::Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    blob::Blobs,
+    error::StoreError,
+    migrate,
+    sql::statements,
+    sqlite::{self, SqliteTx},
+    store::{Backend, Store},
+    url::StoreUrl,
+    verify::Verified,
+};
+
+statements! {
+    BLOBS => sqlite "SELECT DISTINCT digest FROM blob_use ORDER BY digest", postgres "";
+}
+
+/// What a backup holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of the schema.
+    pub schema: i64,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Blobs in it.
+    pub blobs: u64,
+    /// Blobs that were wanted and were damaged or missing when it was made.
+    pub damaged_blobs: Vec<Digest>,
+}
+
+fn unusable(message: impl Into<String>, hint: &str) -> StoreError {
+    StoreError::BackupUnusable { message: message.into(), hint: hint.to_owned() }
+}
+
+fn failed(what: &str, error: &io::Error) -> StoreError {
+    if error.kind() == io::ErrorKind::StorageFull {
+        return StoreError::DiskFull;
+    }
+    unusable(format!("failed to {what}: {error}"), "choose an empty folder on a local disk with space")
+}
+
+impl Store {
+    /// Writes a backup into an empty or new folder while everything goes on.
+    pub async fn backup(&self, blobs: &Blobs, target: &Path, now: Timestamp) -> Result<Manifest, StoreError> {
+        let Backend::Sqlite(source) = self.backend() else {
+            return Err(unusable(
+                "a PostgreSQL store is backed up with PostgreSQL's own tools",
+                "run pg_dump (or pg_basebackup) first, and copy the folder `blobs` after it",
+            ));
+        };
+        let (source, blobs, target) = (source.path.clone(), blobs.clone(), target.to_owned());
+        let work = tokio::task::spawn_blocking(move || write(&source, &blobs, &target, now));
+        work.await.map_err(|error| StoreError::Internal(error.to_string()))?
+    }
+}
+
+fn write(source: &Path, blobs: &Blobs, target: &Path, now: Timestamp) -> Result<Manifest, StoreError> {
+    fs::create_dir_all(target).map_err(|error| failed("make the backup's folder", &error))?;
+    let mut inside = fs::read_dir(target).map_err(|error| failed("read the backup's folder", &error))?;
+    if inside.next().is_some() {
+        return Err(unusable(format!("{} is not empty", target.display()), "choose an empty or new folder"));
+    }
+    let database = target.join("store.db");
+    let name = database.to_str().ok_or_else(|| unusable("the folder's name is not UTF-8", "choose another name"))?;
+    // One read transaction: the copy is one moment of the store, whatever is written meanwhile.
+    let mut from = sqlite::connect(source, true)?;
+    from.connection().execute("VACUUM INTO ?1", [name]).map_err(|error| sqlite::map(&error).0)?;
+    drop(from);
+    let synced = File::open(&database).and_then(|file| file.sync_all());
+    synced.map_err(|error| failed("sync the backup", &error))?;
+    let mut copy = open_copy(&database)?;
+    let schema = migrate::version(copy.connection())?;
+    // Blobs that the copied rows want: dropped ones stay for a grace time that is longer than this.
+    let mut manifest = Manifest { schema, made_at: now, blobs: 0, damaged_blobs: Vec::new() };
+    let to = Blobs::open(target)?;
+    for mut row in copy.query(BLOBS.sqlite, &[])? {
+        let digest = row.digest()?;
+        let copied = match blobs.read(&digest) {
+            Ok(file) => Some(to.put(file)?),
+            Err(StoreError::NotFound(_)) => None,
+            Err(error) => return Err(error),
+        };
+        match copied {
+            Some(put) if put.digest == digest => manifest.blobs += 1,
+            // A damaged one is not passed on as good; the manifest names it.
+            Some(put) => {
+                to.remove(&put.digest)?;
+                manifest.damaged_blobs.push(digest);
+            }
+            None => manifest.damaged_blobs.push(digest),
+        }
+    }
+    drop(copy);
+    let text = serde_json::to_string_pretty(&manifest).map_err(|error| StoreError::Internal(error.to_string()))?;
+    let file = File::create(target.join("backup.json"));
+    let written = file.and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        File::open(target)?.sync_all()
+    });
+    written.map_err(|error| failed("finish the backup", &error))?;
+    Ok(manifest)
+}
+
+fn open_copy(database: &Path) -> Result<SqliteTx, StoreError> {
+    sqlite::connect(database, true)
+}
+
+/// Reads a backup as a restored server would, and checks all of it. Works on a copy of the database
+/// file, so that the backup stays as it is.
+pub async fn backup_check(folder: &Path) -> Result<(Manifest, Verified), StoreError> {
+    let text = fs::read_to_string(folder.join("backup.json")).map_err(|error| {
+        unusable(
+            format!("{} holds no finished backup: {error}", folder.display()),
+            "name the folder that `proofhouse backup` wrote; one without backup.json was not finished",
+        )
+    })?;
+    let manifest: Manifest = serde_json::from_str(&text)
+        .map_err(|error| unusable(format!("backup.json cannot be read: {error}"), "make a new backup"))?;
+    if manifest.schema > migrate::KNOWN {
+        return Err(StoreError::DatabaseNewer { found: manifest.schema, known: migrate::KNOWN });
+    }
+    let copy =
+        std::env::temp_dir().join(format!("proofhouse-check-{}-{}", std::process::id(), manifest.made_at.micros()));
+    let checked = check_copy(folder, &copy).await;
+    let _ = fs::remove_dir_all(&copy);
+    Ok((manifest, checked?))
+}
+
+async fn check_copy(folder: &Path, copy: &Path) -> Result<Verified, StoreError> {
+    fs::create_dir_all(copy).map_err(|error| failed("make a copy to check", &error))?;
+    let database = copy.join("store.db");
+    fs::copy(folder.join("store.db"), &database).map_err(|error| failed("copy the database", &error))?;
+    let store = Store::open(StoreUrl::Sqlite(database)).await?;
+    store.verify_all(&Blobs::open(folder)?).await
+}
