@@ -241,9 +241,9 @@ fn own(value: rusqlite::types::ValueRef<'_>) -> rusqlite::Result<Value<'static>>
         ValueRef::Integer(value) => Value::Int(value),
         // No column of ours holds a float; a damaged file may.
         ValueRef::Real(value) => Value::Text(value.to_string().into()),
-        ValueRef::Text(bytes) => Value::Text(
-            std::str::from_utf8(bytes).map_err(|error| rusqlite::Error::Utf8Error(error))?.to_owned().into(),
-        ),
+        ValueRef::Text(bytes) => {
+            Value::Text(std::str::from_utf8(bytes).map_err(rusqlite::Error::Utf8Error)?.to_owned().into())
+        }
         ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec().into()),
     })
 }
