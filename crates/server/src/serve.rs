@@ -134,8 +134,7 @@ fn builder(bounds: ServeLimits) -> http1::Builder {
         .max_headers(limits::HEADER_COUNT)
         .max_header_size(model::limits::HEADERS)
         .max_buf_size(limits::CONNECTION_BUFFER)
-        .keep_alive(true)
-        .pipeline_flush(true);
+        .keep_alive(true);
     http
 }
 

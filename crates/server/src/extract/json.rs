@@ -1,5 +1,7 @@
 //! JSON bodies: bounded while they are read, closed in what they may hold.
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, HttpBody},
     extract::{FromRequest, MatchedPath, Request},
@@ -15,18 +17,18 @@ use model::{
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::OnceKey;
-use crate::{limits, problem::Refusal};
+use crate::{app::App, limits, problem::Refusal};
 
 /// A JSON body.
 pub struct Json<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
         let limit = limits::body_limit(request.extensions().get::<MatchedPath>());
         is_json(request.headers())?;
-        let body = read_body(request.into_body(), limit).await?;
+        let body = within(app.config.request, read_body(request.into_body(), limit)).await?;
         Ok(Self(parse(&body)?))
     }
 }
@@ -42,17 +44,17 @@ pub struct Keyed<T> {
     pub digest: Digest,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Keyed<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
         let limit = limits::body_limit(request.extensions().get::<MatchedPath>());
         let key = OnceKey::read(request.headers())?;
         is_json(request.headers())?;
         let mut digest = Fields::tagged("proofhouse.request.1");
         digest.text(request.method().as_str()).text(request.uri().path());
         digest.maybe(request.uri().query());
-        let bytes = read_body(request.into_body(), limit).await?;
+        let bytes = within(app.config.request, read_body(request.into_body(), limit)).await?;
         digest.push(&bytes);
         // A POST without a body asks for all defaults.
         let body = parse(if bytes.is_empty() { b"{}" } else { &bytes })?;
@@ -69,6 +71,13 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     } else {
         Err(Problem::new(Code::NotJson, "the content type is not JSON"))
     }
+}
+
+/// A body that does not come is given up, so that nothing waits for it behind an answered request.
+async fn within<T>(limit: Duration, body: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    tokio::time::timeout(limit, body).await.unwrap_or_else(|_| {
+        Err(Problem::new(Code::TimedOut, format!("the body did not come within {} s", limit.as_secs())))
+    })
 }
 
 /// Reads a body up to its limit, without ever holding more than that.

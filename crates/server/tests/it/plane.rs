@@ -101,7 +101,7 @@ pub struct TestPlane {
     /// The owner's token: an admin, a person.
     pub admin: String,
     pub project: Project,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl TestPlane {
@@ -126,11 +126,7 @@ impl TestPlane {
         let admin = local_access(&engine).await.unwrap().token.reveal().to_owned();
         let router = server::build(Plane { engine: engine.clone(), config });
         let project = add_project(&engine, "one").await;
-        Self { engine, router, admin, project, folder }
-    }
-
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+        Self { engine, router, admin, project, _folder: folder }
     }
 
     /// A request without credentials.
