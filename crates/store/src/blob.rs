@@ -74,9 +74,40 @@ impl Blobs {
         }
     }
 
-    /// Stores these bytes.
-    pub fn put_bytes(&self, bytes: &[u8]) -> Result<BlobRef, StoreError> {
-        self.put(bytes)
+    /// As [`Blobs::put`], of bytes in memory, off the async threads.
+    pub async fn put_bytes(&self, bytes: Vec<u8>) -> Result<BlobRef, StoreError> {
+        self.aside(move |blobs| blobs.put(bytes.as_slice())).await
+    }
+
+    /// As [`Blobs::put`], of a file, off the async threads. The file stays.
+    pub async fn put_file(&self, path: PathBuf) -> Result<BlobRef, StoreError> {
+        self.aside(move |blobs| {
+            let kind = fs::symlink_metadata(&path).map_err(|error| failed("read what becomes", &error))?;
+            if !kind.is_file() {
+                return Err(StoreError::Unstorable("only a regular file becomes a blob".to_owned()));
+            }
+            blobs.put(File::open(&path).map_err(|error| failed("read what becomes", &error))?)
+        })
+        .await
+    }
+
+    /// As [`Blobs::read_range`], off the async threads.
+    pub async fn range(&self, digest: Digest, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        self.aside(move |blobs| blobs.read_range(&digest, offset, length)).await
+    }
+
+    /// As [`Blobs::verify`], of many, off the async threads and in their order.
+    pub async fn states(&self, digests: Vec<Digest>) -> Result<Vec<BlobState>, StoreError> {
+        self.aside(move |blobs| Ok(digests.iter().map(|digest| blobs.verify(digest)).collect())).await
+    }
+
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let blobs = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&blobs)).await;
+        done.map_err(|error| StoreError::Internal(error.to_string()))?
     }
 
     /// Begins a blob that is written piece by piece. Dropping it unfinished leaves nothing.
@@ -256,16 +287,16 @@ mod tests {
         // F11, P51
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(folder.path()).unwrap();
-        let put = blobs.put_bytes(b"hello").unwrap();
+        let put = blobs.put(&b"hello"[..]).unwrap();
         assert_eq!(put, BlobRef { digest: Digest::of(b"hello"), bytes: 5 });
-        assert_eq!(blobs.put_bytes(b"hello").unwrap(), put);
+        assert_eq!(blobs.put(&b"hello"[..]).unwrap(), put);
         assert_eq!(blobs.verify(&put.digest), BlobState::Sound);
         assert_eq!(blobs.read_range(&put.digest, 1, 3).unwrap(), b"ell");
         assert_eq!(blobs.read_range(&put.digest, 4, 100).unwrap(), b"o");
         assert_eq!(blobs.read_range(&put.digest, 99, 1).unwrap(), b"");
         fs::write(blobs.place(&put.digest), b"hellO").unwrap();
         assert_eq!(blobs.verify(&put.digest), BlobState::Altered);
-        blobs.put_bytes(b"hello").unwrap();
+        blobs.put(&b"hello"[..]).unwrap();
         assert_eq!(blobs.verify(&put.digest), BlobState::Sound, "putting it again mends it");
         fs::remove_file(blobs.place(&put.digest)).unwrap();
         assert_eq!(blobs.verify(&put.digest), BlobState::Missing);

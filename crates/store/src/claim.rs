@@ -50,7 +50,7 @@ statements! {
             SELECT id, run, $5, $6, generation, $7, $8 FROM t RETURNING task, worker, generation, expires_at)
         SELECT r.kind, r.status, t.id, t.run, t.project, t.kind, t.subject, t.queue, t.labels, t.priority, t.state, t.detail,
             t.attempt, t.max_attempts, t.generation, t.not_before, t.counted, t.created_at, t.finished_at, t.input,
-            t.output, t.outcome_generation, t.exempt, l.worker, l.generation, l.expires_at
+            t.output, t.outcome_generation, t.exempt, t.slotted, l.worker, l.generation, l.expires_at
         FROM t JOIN l ON l.task = t.id JOIN run r ON r.id = t.run ORDER BY t.priority DESC, t.turn, t.ready_at";
     TAKE => sqlite "UPDATE task SET state = 'leased', generation = generation + 1, attempt = attempt + 1, worker = $2
         WHERE id = $1", postgres "";

@@ -26,6 +26,8 @@ statements! {
     LIST = concat!("SELECT ", columns!(), " FROM project ORDER BY key");
     UPDATE = concat!("UPDATE project SET name = $3, path = $4, revision = revision + 1 WHERE id = $1 AND revision = $2
         RETURNING ", columns!());
+    OBSERVED = "SELECT observed FROM project WHERE id = $1";
+    OBSERVE = "UPDATE project SET observed = $2 WHERE id = $1";
 }
 
 fn project(mut row: Row) -> Result<Project, StoreError> {
@@ -88,5 +90,18 @@ impl Tx {
             Some(now) => Err(StoreError::RevisionOld { found: now.revision }),
             None => Err(StoreError::NotFound("project")),
         }
+    }
+
+    /// What was last seen of the project's checkout (P55), as the engine wrote it down.
+    pub async fn project_observed(&mut self, id: ProjectId) -> Result<Option<serde_json::Value>, StoreError> {
+        match self.query_opt(&OBSERVED, &[id.into()]).await? {
+            Some(mut row) => row.opt_json(),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes down what was seen of the project's checkout. It is no change of the project.
+    pub async fn project_observe(&mut self, id: ProjectId, seen: &serde_json::Value) -> Result<(), StoreError> {
+        self.exec(&OBSERVE, &[id.into(), Value::json(seen)]).await.map(drop)
     }
 }

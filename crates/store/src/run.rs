@@ -47,7 +47,21 @@ statements! {
             cancelling = coalesce($8, cancelling), cancel_deadline = coalesce($9, cancel_deadline),
             started_at = coalesce(started_at, $10), finished_at = coalesce(finished_at, $11), revision = revision + 1
          WHERE id = $1 AND status = ANY($2) RETURNING ", columns!());
-    HOLD = "UPDATE task_ready SET held = $2 WHERE run = $1 AND held <> $2";
+    HOLD = "UPDATE task_ready SET held = 1 WHERE run = $1 AND held <> 1";
+    FREE = "UPDATE task_ready SET held = CASE WHEN (SELECT slots FROM run WHERE id = $1) IS NULL THEN 0 ELSE 2 END
+        WHERE run = $1 AND held = 1";
+    SLOTS = "UPDATE run SET slots = $2 WHERE id = $1";
+    SLOTTED = "UPDATE task SET slotted = $2 WHERE run = $1 AND state IN ('blocked', 'ready', 'leased')";
+    UNSLOT = "UPDATE task_ready SET held = CASE WHEN CAST($2 AS bigint) = 0 THEN 0 ELSE 2 END WHERE run = $1 AND held <> 1";
+    /// Lets as many waiting tasks of a run be claimed as it has free slots. Leased tasks and those that
+    /// may be claimed together are never more than the slots, so that claims need not count.
+    FILL = "UPDATE task_ready SET held = 0 WHERE task IN (
+            SELECT q.task FROM task_ready q WHERE q.run = $1 AND q.held = 2 ORDER BY q.priority DESC, q.turn
+             LIMIT (SELECT CASE WHEN slots IS NULL THEN 0 WHEN slots <= taken THEN 0 ELSE slots - taken END FROM (
+                 SELECT r.slots AS slots, (SELECT count(*) FROM task t WHERE t.run = $1 AND t.state = 'leased')
+                    + (SELECT count(*) FROM task_ready o WHERE o.run = $1 AND o.held = 0) AS taken
+                 FROM run r WHERE r.id = $1) free))
+        RETURNING queue";
     LIST => sqlite concat!("SELECT ", columns!(), " FROM run
          WHERE ($1 IS NULL OR project = $1) AND ($2 IS NULL OR id < $2) AND ($3 IS NULL OR kind = $3)
            AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) ORDER BY id DESC LIMIT $5"),
@@ -276,12 +290,34 @@ impl Tx {
             .await?;
         let Some(changed) = row.map(run).transpose()? else { return Ok(None) };
         if change.status.is_some() || change.cancelling.is_some() {
-            self.exec(&HOLD, &[id.into(), (!claimable(&changed)).into()]).await?;
             if claimable(&changed) {
+                self.exec(&FREE, &[id.into()]).await?;
+                self.slots_fill(id).await?;
                 self.wake_queues_of(id).await?;
+            } else {
+                self.exec(&HOLD, &[id.into()]).await?;
             }
         }
         Ok(Some(changed))
+    }
+
+    /// Limits how many tasks of a run are leased at the same time; `None` lifts the limit.
+    pub async fn run_slots(&mut self, id: RunId, slots: Option<u32>) -> Result<(), StoreError> {
+        self.run_hold(id).await?;
+        self.exec(&SLOTS, &[id.into(), slots.into()]).await?;
+        self.exec(&SLOTTED, &[id.into(), slots.is_some().into()]).await?;
+        self.exec(&UNSLOT, &[id.into(), slots.is_some().into()]).await?;
+        self.slots_fill(id).await?;
+        self.wake_queues_of(id).await
+    }
+
+    /// Gives a run's free slots to its waiting tasks.
+    pub(crate) async fn slots_fill(&mut self, id: RunId) -> Result<(), StoreError> {
+        for mut row in self.query(&FILL, &[id.into()]).await? {
+            let queue = row.text()?;
+            self.woken.add_queue(&queue);
+        }
+        Ok(())
     }
 
     /// The first claim of a queued run starts it. Whether this call was that claim.

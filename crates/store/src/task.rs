@@ -21,19 +21,19 @@ macro_rules! columns {
     () => {
         "t.id, t.run, t.project, t.kind, t.subject, t.queue, t.labels, t.priority, t.state, t.detail, t.attempt,
          t.max_attempts, t.generation, t.not_before, t.counted, t.created_at, t.finished_at, t.input, t.output,
-         t.outcome_generation, t.exempt, l.worker, l.generation, l.expires_at"
+         t.outcome_generation, t.exempt, t.slotted, l.worker, l.generation, l.expires_at"
     };
 }
 pub(crate) use columns;
 
 statements! {
     INSERT => sqlite "INSERT INTO task (id, run, project, kind, subject, queue, labels, priority, state, detail, attempt,
-            max_attempts, exempt, generation, not_before, counted, created_at, input)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, 0, $12, $13, $14, $15)",
+            max_attempts, exempt, generation, not_before, counted, created_at, input, slotted)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, 0, $12, $13, $14, $15, $16)",
         postgres "INSERT INTO task (id, run, project, kind, subject, queue, labels, priority, state, detail, attempt,
-            max_attempts, exempt, generation, not_before, counted, created_at, input)
+            max_attempts, exempt, generation, not_before, counted, created_at, input, slotted)
         SELECT u.id, $2, $3, u.kind, u.subject, u.queue, u.labels, u.priority, u.state, u.detail, 0,
-            u.max_attempts, 0, 0, u.not_before, u.counted, $14, u.input
+            u.max_attempts, 0, 0, u.not_before, u.counted, $14, u.input, $16
         FROM unnest($1::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[],
             $11::bigint[], $12::bigint[], $13::bigint[], $15::text[])
           AS u (id, kind, subject, queue, labels, priority, state, detail, max_attempts, not_before, counted, input)";
@@ -43,7 +43,8 @@ statements! {
     /// had. Ordering by turn is then fair over runs, whatever a run has queued before (D52).
     TURN = "SELECT coalesce((SELECT min(turn) FROM task_ready WHERE queue = $1 AND held = 0 AND priority = $2), 0),
         coalesce((SELECT max(turn) + 1 FROM task_ready WHERE run = $3 AND queue = $1 AND priority = $2), 0)";
-    HELD = "SELECT CASE WHEN status IN ('queued', 'running') AND cancelling = 0 THEN 0 ELSE 1 END FROM run WHERE id = $1";
+    HELD = "SELECT CASE WHEN status NOT IN ('queued', 'running') OR cancelling <> 0 THEN 1
+            WHEN slots IS NOT NULL THEN 2 ELSE 0 END, CASE WHEN slots IS NULL THEN 0 ELSE 1 END FROM run WHERE id = $1";
     READY => sqlite "INSERT INTO task_ready (task, run, queue, priority, turn, ready_at, not_before, held, labels)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (task) DO NOTHING",
         postgres "INSERT INTO task_ready (task, run, queue, priority, turn, ready_at, not_before, held, labels)
@@ -221,6 +222,8 @@ pub(crate) struct Kept {
     pub task: Task,
     pub outcome_generation: Option<u32>,
     pub exempt: u32,
+    /// Its run has slots; what it gives up is given to the next.
+    pub slotted: bool,
 }
 
 pub(crate) fn kept(mut row: Row) -> Result<Kept, StoreError> {
@@ -248,11 +251,12 @@ pub(crate) fn kept(mut row: Row) -> Result<Kept, StoreError> {
     };
     let outcome_generation = row.opt_int()?.and_then(|value| u32::try_from(value).ok());
     let exempt = row.u32()?;
+    let slotted = row.flag()?;
     if let Some(worker) = row.opt_uuid()? {
         task.lease =
             Some(Lease { worker: WorkerId::from_uuid(worker), generation: row.u32()?, expires_at: row.time()? });
     }
-    Ok(Kept { task, outcome_generation, exempt })
+    Ok(Kept { task, outcome_generation, exempt, slotted })
 }
 
 pub(crate) fn task(row: Row) -> Result<Task, StoreError> {
@@ -272,10 +276,11 @@ impl Tx {
             return Ok(());
         }
         self.run_hold(run).await?;
+        let slotted = self.held(run).await?.1;
         for chunk in tasks.chunks(2_000) {
             match self.driver {
-                Driver::Sqlite(_) => self.insert_each(run, project, chunk, now).await?,
-                Driver::Postgres(_) => self.insert_lists(run, project, chunk, now).await?,
+                Driver::Sqlite(_) => self.insert_each(run, project, chunk, slotted, now).await?,
+                Driver::Postgres(_) => self.insert_lists(run, project, chunk, slotted, now).await?,
             }
         }
         let mut order: Vec<&NewTask> = tasks.iter().filter(|task| task.ready).collect();
@@ -294,6 +299,7 @@ impl Tx {
         run: RunId,
         project: ProjectId,
         tasks: &[NewTask],
+        slotted: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for task in tasks {
@@ -313,6 +319,7 @@ impl Tx {
                 task.counted.into(),
                 now.into(),
                 Value::json(&task.input),
+                slotted.into(),
             ];
             self.exec(&INSERT, &params).await?;
             for need in &task.needs {
@@ -327,6 +334,7 @@ impl Tx {
         run: RunId,
         project: ProjectId,
         tasks: &[NewTask],
+        slotted: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let params = [
@@ -345,6 +353,7 @@ impl Tx {
             Value::ints(tasks.iter().map(|task| task.counted.into())),
             now.into(),
             Value::texts(tasks.iter().map(|task| task.input.to_string())),
+            slotted.into(),
         ];
         self.exec(&INSERT, &params).await?;
         let needs: Vec<_> =
@@ -358,6 +367,14 @@ impl Tx {
         Ok(())
     }
 
+    /// How new ready tasks of a run stand, and whether the run has slots.
+    async fn held(&mut self, run: RunId) -> Result<(i64, bool), StoreError> {
+        match self.query_opt(&HELD, &[run.into()]).await? {
+            Some(mut row) => Ok((row.int()?, row.flag()?)),
+            None => Err(StoreError::NotFound("run")),
+        }
+    }
+
     /// Puts tasks of one run, queue and priority where claims find them.
     pub(crate) async fn ready_insert(
         &mut self,
@@ -367,10 +384,7 @@ impl Tx {
         tasks: &[(TaskId, Option<Timestamp>, &[String])],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let held = match self.query_opt(&HELD, &[run.into()]).await? {
-            Some(mut row) => row.flag()?,
-            None => return Err(StoreError::NotFound("run")),
-        };
+        let held = self.held(run).await?.0;
         let mut row = self.query_one(&TURN, &[queue.into(), priority.into(), run.into()]).await?;
         let turn = row.int()?.max(row.int()?);
         let start = |at: &Option<Timestamp>| at.map_or(0, Timestamp::micros);
@@ -403,8 +417,10 @@ impl Tx {
             ];
             self.exec(&READY, &params).await?;
         }
-        if !held {
-            self.woken.add_queue(queue);
+        match held {
+            0 => self.woken.add_queue(queue),
+            2 => self.slots_fill(run).await?,
+            _ => {}
         }
         Ok(())
     }
@@ -499,7 +515,7 @@ impl Tx {
         by_generation: Option<u32>,
         now: Timestamp,
     ) -> Result<Option<Task>, StoreError> {
-        let Kept { mut task, .. } = kept;
+        let Kept { mut task, slotted, .. } = kept;
         let from = task.state;
         let Ok(next) = from.on(change.event) else { return Ok(None) };
         let bad = next == TaskState::Failed || (next == TaskState::Done && change.bad);
@@ -529,6 +545,8 @@ impl Tx {
         if next == TaskState::Ready {
             let rows = [(task.id, task.not_before, task.labels.as_slice())];
             self.ready_insert(task.run, &task.queue, task.priority, &rows, now).await?;
+        } else if slotted && from != TaskState::Blocked {
+            self.slots_fill(task.run).await?;
         }
         if task.counted && next.is_terminal() {
             self.run_progress(task.run, 0, 1, bad.into());

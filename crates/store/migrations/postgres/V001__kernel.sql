@@ -3,7 +3,7 @@
 CREATE TABLE project (
   id UUID PRIMARY KEY, key TEXT COLLATE "C" NOT NULL UNIQUE, name TEXT NOT NULL, path TEXT NOT NULL,
   created_at BIGINT NOT NULL, revision BIGINT NOT NULL,
-  next_requirement BIGINT NOT NULL DEFAULT 1, next_evidence BIGINT NOT NULL DEFAULT 1
+  next_requirement BIGINT NOT NULL DEFAULT 1, next_evidence BIGINT NOT NULL DEFAULT 1, observed TEXT
 );
 
 CREATE TABLE document (
@@ -42,7 +42,8 @@ CREATE TABLE run (
   failed BIGINT NOT NULL, config TEXT NOT NULL, detail TEXT NOT NULL, created_by TEXT NOT NULL, cause TEXT NOT NULL,
   exclusive_key TEXT, retry_of UUID, parent UUID, cancelling BIGINT NOT NULL, created_at BIGINT NOT NULL,
   started_at BIGINT, finished_at BIGINT, revision BIGINT NOT NULL,
-  queue_deadline BIGINT, run_deadline BIGINT, cancel_deadline BIGINT, dropped BIGINT NOT NULL DEFAULT 0
+  queue_deadline BIGINT, run_deadline BIGINT, cancel_deadline BIGINT, slots BIGINT,
+  dropped BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX run_of_project ON run (project, id);
 CREATE INDEX run_active ON run (id) WHERE status IN ('queued', 'running', 'waiting', 'paused');
@@ -54,17 +55,20 @@ CREATE TABLE task (
   queue TEXT NOT NULL, labels TEXT NOT NULL, priority BIGINT NOT NULL, state TEXT NOT NULL, detail TEXT,
   attempt BIGINT NOT NULL, max_attempts BIGINT NOT NULL, exempt BIGINT NOT NULL, generation BIGINT NOT NULL,
   not_before BIGINT, worker UUID, counted BIGINT NOT NULL, created_at BIGINT NOT NULL, finished_at BIGINT,
-  outcome_generation BIGINT, bad BIGINT NOT NULL DEFAULT 0, input TEXT NOT NULL, output TEXT
+  outcome_generation BIGINT, bad BIGINT NOT NULL DEFAULT 0,
+  slotted BIGINT NOT NULL DEFAULT 0, input TEXT NOT NULL, output TEXT
 );
 CREATE UNIQUE INDEX task_of_run ON task (run, kind, subject);
 CREATE INDEX task_open ON task (run, state) WHERE state IN ('blocked', 'ready', 'leased');
 
+-- held: 0 may be claimed, 1 its run gives out nothing, 2 all slots of its run are taken.
 CREATE TABLE task_ready (
   task UUID PRIMARY KEY, run UUID NOT NULL, queue TEXT NOT NULL, priority BIGINT NOT NULL, turn BIGINT NOT NULL,
   ready_at BIGINT NOT NULL, not_before BIGINT NOT NULL, held BIGINT NOT NULL, labels TEXT NOT NULL
 );
 CREATE INDEX task_ready_next ON task_ready (queue, held, priority DESC, turn, ready_at, not_before, labels);
 CREATE INDEX task_ready_of_run ON task_ready (run, queue, priority, turn);
+CREATE INDEX task_ready_waiting ON task_ready (run, priority DESC, turn) WHERE held = 2;
 
 CREATE TABLE task_lease (
   task UUID PRIMARY KEY, run UUID NOT NULL, worker UUID NOT NULL, claim_id TEXT NOT NULL,

@@ -3,7 +3,7 @@
 CREATE TABLE project (
   id BLOB PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL, path TEXT NOT NULL,
   created_at INTEGER NOT NULL, revision INTEGER NOT NULL,
-  next_requirement INTEGER NOT NULL DEFAULT 1, next_evidence INTEGER NOT NULL DEFAULT 1
+  next_requirement INTEGER NOT NULL DEFAULT 1, next_evidence INTEGER NOT NULL DEFAULT 1, observed TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE document (
@@ -42,7 +42,8 @@ CREATE TABLE run (
   failed INTEGER NOT NULL, config TEXT NOT NULL, detail TEXT NOT NULL, created_by TEXT NOT NULL, cause TEXT NOT NULL,
   exclusive_key TEXT, retry_of BLOB, parent BLOB, cancelling INTEGER NOT NULL, created_at INTEGER NOT NULL,
   started_at INTEGER, finished_at INTEGER, revision INTEGER NOT NULL,
-  queue_deadline INTEGER, run_deadline INTEGER, cancel_deadline INTEGER, dropped INTEGER NOT NULL DEFAULT 0
+  queue_deadline INTEGER, run_deadline INTEGER, cancel_deadline INTEGER, slots INTEGER,
+  dropped INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX run_of_project ON run (project, id);
 CREATE INDEX run_active ON run (id) WHERE status IN ('queued', 'running', 'waiting', 'paused');
@@ -54,17 +55,20 @@ CREATE TABLE task (
   queue TEXT NOT NULL, labels TEXT NOT NULL, priority INTEGER NOT NULL, state TEXT NOT NULL, detail TEXT,
   attempt INTEGER NOT NULL, max_attempts INTEGER NOT NULL, exempt INTEGER NOT NULL, generation INTEGER NOT NULL,
   not_before INTEGER, worker BLOB, counted INTEGER NOT NULL, created_at INTEGER NOT NULL, finished_at INTEGER,
-  outcome_generation INTEGER, bad INTEGER NOT NULL DEFAULT 0, input TEXT NOT NULL, output TEXT
+  outcome_generation INTEGER, bad INTEGER NOT NULL DEFAULT 0,
+  slotted INTEGER NOT NULL DEFAULT 0, input TEXT NOT NULL, output TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX task_of_run ON task (run, kind, subject);
 CREATE INDEX task_open ON task (run, state) WHERE state IN ('blocked', 'ready', 'leased');
 
+-- held: 0 may be claimed, 1 its run gives out nothing, 2 all slots of its run are taken.
 CREATE TABLE task_ready (
   task BLOB PRIMARY KEY, run BLOB NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL, turn INTEGER NOT NULL,
   ready_at INTEGER NOT NULL, not_before INTEGER NOT NULL, held INTEGER NOT NULL, labels TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX task_ready_next ON task_ready (queue, held, priority DESC, turn, ready_at, not_before, labels);
 CREATE INDEX task_ready_of_run ON task_ready (run, queue, priority, turn);
+CREATE INDEX task_ready_waiting ON task_ready (run, priority DESC, turn) WHERE held = 2;
 
 CREATE TABLE task_lease (
   task BLOB PRIMARY KEY, run BLOB NOT NULL, worker BLOB NOT NULL, claim_id TEXT NOT NULL,

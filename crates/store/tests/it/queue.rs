@@ -284,3 +284,42 @@ both! {
         assert_eq!(db.store.reap(now.plus(LEASE)).await.unwrap().len(), 1, "back: no lease for ever");
     }
 }
+
+both! {
+    /// P31: a run with slots never has more tasks leased than those, whoever claims and however they end.
+    async fn slots_bound_what_is_leased_of_a_run(db: Db) {
+        let run = db.new_run();
+        let (id, project, now) = (run.id, db.project, db.now());
+        let tasks: Vec<_> = (0..8).map(|n| task(&n.to_string())).collect();
+        db.store.write(move |tx| {
+            let (run, tasks) = (run.clone(), tasks.clone());
+            Box::pin(async move {
+                tx.run_insert(&run, None, None).await?;
+                tx.run_slots(run.id, Some(2)).await?;
+                tx.tasks_insert(run.id, project, &tasks, now).await
+            })
+        }).await.map_err(|error: StoreError| error).unwrap();
+        let worker = worker();
+        let first = db.claim(worker, 5).await;
+        assert_eq!(first.len(), 2);
+        assert!(db.claim(worker, 5).await.is_empty());
+        db.finish(fence(&first[0])).await.unwrap();
+        let second = db.claim(worker, 5).await;
+        assert_eq!(second.len(), 1);
+        db.store.release(fence(&second[0]), "drain", false, None, now).await.unwrap();
+        let third = db.claim(worker, 5).await;
+        assert_eq!(third.len(), 1, "what is given back takes its place again");
+        let set = |status: RunStatus| within!(db, |tx| tx.run_set(id, &RunChange { status: Some(status), ..Default::default() }, now).await);
+        set(RunStatus::Paused).await.unwrap().unwrap();
+        db.finish(fence(&first[1])).await.unwrap();
+        assert!(db.claim(worker, 5).await.is_empty());
+        set(RunStatus::Running).await.unwrap().unwrap();
+        let fourth = db.claim(worker, 5).await;
+        assert_eq!(fourth.len(), 1);
+        db.advance(LEASE);
+        db.store.reap(db.now()).await.unwrap();
+        assert_eq!(db.claim(worker, 5).await.len(), 2);
+        within!(db, |tx| tx.run_slots(id, None).await).await.unwrap();
+        assert_eq!(db.claim(worker, 9).await.len(), 4, "without a limit, all the rest");
+    }
+}
