@@ -10,6 +10,8 @@
 //! process printed.
 
 pub mod environment;
+pub mod git;
+pub mod prepare;
 pub mod redact;
 pub mod run;
 pub mod sandbox;

@@ -76,7 +76,7 @@ impl Command {
             sandbox: SandboxPlan::none(),
             capture: CapturePlan::Memory { max: limits::OUTPUT_HEAD + limits::OUTPUT_TAIL },
             stderr: Stderr::Merged,
-            redactor: Arc::new(Redactor::default()),
+            redactor: Redactor::of_shapes(),
             live: None,
             cancel: CancellationToken::new(),
         }

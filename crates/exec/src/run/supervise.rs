@@ -179,13 +179,14 @@ fn supervise(command: &Command, wake: &Wake) -> CommandEnd {
 
 fn outcome_of(command: &Command, record: Option<Record>, asked: Option<Asked>) -> Outcome {
     let limit = |limit| Outcome::LimitReached { limit };
+    // Whatever ended it then: its output was no longer read, and it may have noticed that first.
+    if let Some(Asked::OutputCap(limit)) = asked {
+        return Outcome::OutputCap { limit };
+    }
     let Some(record) = record else {
         // The warden is gone without a word, so the program was killed with it.
-        return match asked {
-            Some(Asked::Cancel) => Outcome::Cancelled,
-            Some(Asked::OutputCap(limit)) => Outcome::OutputCap { limit },
-            None => Outcome::Signaled { signal: libc::SIGKILL },
-        };
+        let signal = libc::SIGKILL;
+        return if asked.is_some() { Outcome::Cancelled } else { Outcome::Signaled { signal } };
     };
     let cause = record.cause;
     if cause == Cause::Time as u8 {
@@ -195,10 +196,7 @@ fn outcome_of(command: &Command, record: Option<Record>, asked: Option<Asked>) -
     } else if cause == Cause::Memory as u8 {
         return limit(Limit::Memory);
     } else if cause != Cause::Itself as u8 {
-        return match asked {
-            Some(Asked::OutputCap(limit)) => Outcome::OutputCap { limit },
-            _ => Outcome::Cancelled,
-        };
+        return Outcome::Cancelled;
     }
     if libc::WIFSIGNALED(record.wait_status) {
         match libc::WTERMSIG(record.wait_status) {

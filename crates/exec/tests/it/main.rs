@@ -1,7 +1,11 @@
 //! Real processes, real repositories, the real kernel.
 #![expect(clippy::unwrap_used, reason = "a test ends where its ground gives way")]
 
+mod checkouts;
 mod ends;
 mod fence;
+mod observed;
 mod output;
+mod repositories;
+mod repository;
 mod scripted;

@@ -1,0 +1,239 @@
+//! A checkout of a person: what it is, where its parts are, what its refs name.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use model::proof::tree::{ObjectId, RefName};
+
+use super::{GitError, command::Git};
+
+/// A repository with a checkout and at least one commit.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    root: PathBuf,
+    git_dir: PathBuf,
+    common_dir: PathBuf,
+    objects: PathBuf,
+    is_sha256: bool,
+    /// Where the person lists what they ignore everywhere.
+    excludes: Option<PathBuf>,
+}
+
+/// Where HEAD stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The branch, or none when HEAD is detached.
+    pub branch: Option<String>,
+    /// The commit.
+    pub commit: ObjectId,
+    /// Its tree.
+    pub tree: ObjectId,
+}
+
+impl Repository {
+    /// Opens the repository that a folder is in.
+    pub async fn open(folder: &Path) -> Result<Self, GitError> {
+        match fs::read_dir(folder) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(GitError::Missing(folder.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(GitError::NotARepository(folder.to_owned()));
+            }
+            Err(error) => return Err(GitError::Unreadable(folder.to_owned(), error.to_string())),
+        }
+        let answer = Git::at(folder)
+            .args([
+                "rev-parse",
+                "--is-bare-repository",
+                "--is-inside-work-tree",
+                "--absolute-git-dir",
+                "--git-common-dir",
+                "--git-path",
+                "objects",
+                "--show-object-format",
+            ])
+            .ask()
+            .await?;
+        if answer.code != 0 {
+            return Err(match answer.complaint.as_str() {
+                text if text.contains("not a git repository") => GitError::NotARepository(folder.to_owned()),
+                text if text.contains("ermission denied") => GitError::Unreadable(folder.to_owned(), text.to_owned()),
+                _ => answer.failed(),
+            });
+        }
+        let text = answer.text();
+        let [bare, inside, git_dir, common_dir, objects, format] = text.lines().collect::<Vec<_>>()[..] else {
+            return Err(answer.failed());
+        };
+        if bare == "true" {
+            return Err(GitError::Bare(folder.to_owned()));
+        }
+        if inside != "true" {
+            // Inside `.git` itself.
+            return Err(GitError::NotARepository(folder.to_owned()));
+        }
+        let top = Git::at(folder).args(["rev-parse", "--show-toplevel"]).tell().await?;
+        let absolute = |path: &str| {
+            let path = folder.join(path);
+            path.canonicalize().map_err(|error| GitError::Unreadable(path, error.to_string()))
+        };
+        let repository = Self {
+            root: absolute(String::from_utf8_lossy(&top).trim_end_matches('\n'))?,
+            git_dir: absolute(git_dir)?,
+            common_dir: absolute(common_dir)?,
+            objects: absolute(objects)?,
+            is_sha256: format == "sha256",
+            excludes: excludes_of(folder).await,
+        };
+        match repository.head().await {
+            Err(GitError::RefNotFound(_)) => Err(GitError::NoCommits(folder.to_owned())),
+            Err(error) => Err(error),
+            Ok(_) => Ok(repository),
+        }
+    }
+
+    /// The top of the checkout.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The git directory of this checkout.
+    pub fn git_dir(&self) -> &Path {
+        &self.git_dir
+    }
+
+    /// The git directory that all checkouts of the clone share. No gate may write there.
+    pub fn common_dir(&self) -> &Path {
+        &self.common_dir
+    }
+
+    pub(super) fn objects(&self) -> &Path {
+        &self.objects
+    }
+
+    pub(super) fn is_sha256(&self) -> bool {
+        self.is_sha256
+    }
+
+    pub(super) fn git(&self) -> Git {
+        let git = Git::at(&self.root);
+        match &self.excludes {
+            Some(file) => git.setting("core.excludesFile", &file.to_string_lossy()),
+            None => git,
+        }
+    }
+
+    pub(super) fn excludes(&self) -> Option<&Path> {
+        self.excludes.as_deref()
+    }
+
+    /// Where HEAD stands.
+    pub async fn head(&self) -> Result<Head, GitError> {
+        let answer = self
+            .git()
+            .args(["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"])
+            .ask()
+            .await?;
+        if answer.code != 0 {
+            return Err(GitError::RefNotFound("HEAD".to_owned()));
+        }
+        let text = answer.text();
+        let [commit, tree, name] = text.lines().collect::<Vec<_>>()[..] else { return Err(answer.failed()) };
+        Ok(Head {
+            branch: name.strip_prefix("refs/heads/").map(str::to_owned),
+            commit: object(commit)?,
+            tree: object(tree)?,
+        })
+    }
+
+    /// The commit that a branch, tag, remote branch or commit id names. A branch that only the
+    /// remote `origin` has is found, too.
+    pub async fn resolve(&self, name: &str) -> Result<ObjectId, GitError> {
+        if name != "HEAD" && name.parse::<ObjectId>().is_err() {
+            name.parse::<RefName>().map_err(|_| GitError::RefInvalid(name.chars().take(255).collect()))?;
+        }
+        let full = |name: &str| format!("{name}^{{commit}}");
+        for candidate in [full(name), full(&format!("refs/remotes/origin/{name}"))] {
+            let answer =
+                self.git().args(["rev-parse", "--verify", "--quiet", "--end-of-options", &candidate]).ask().await?;
+            if answer.code == 0 {
+                return object(answer.text().trim());
+            }
+        }
+        Err(GitError::RefNotFound(name.to_owned()))
+    }
+
+    /// The tree of a commit.
+    pub async fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, GitError> {
+        let name = format!("{commit}^{{tree}}");
+        let answer = self.git().args(["rev-parse", "--verify", "--quiet", "--end-of-options", &name]).ask().await?;
+        if answer.code == 0 { object(answer.text().trim()) } else { Err(GitError::RefNotFound(commit.to_string())) }
+    }
+
+    /// The default branch: what the remote calls so, else `main`, else `master`, else the branch
+    /// that is checked out.
+    pub async fn default_branch(&self) -> Result<Option<String>, GitError> {
+        let out = self
+            .git()
+            .args([
+                "for-each-ref",
+                "--format=%(refname) %(symref)",
+                "refs/remotes/origin/HEAD",
+                "refs/heads/main",
+                "refs/heads/master",
+            ])
+            .tell()
+            .await?;
+        let text = String::from_utf8_lossy(&out);
+        let lines: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(' ')).collect();
+        let remote = lines
+            .iter()
+            .find(|(name, _)| *name == "refs/remotes/origin/HEAD")
+            .and_then(|(_, target)| target.strip_prefix("refs/remotes/origin/"));
+        let local = ["main", "master"]
+            .into_iter()
+            .find(|branch| lines.iter().any(|(name, _)| name.strip_prefix("refs/heads/") == Some(branch)));
+        match remote.or(local) {
+            Some(branch) => Ok(Some(branch.to_owned())),
+            None => Ok(self.head().await?.branch),
+        }
+    }
+
+    /// The newest commit that both have; none where they have nothing in common.
+    pub async fn merge_base(&self, one: &ObjectId, other: &ObjectId) -> Result<Option<ObjectId>, GitError> {
+        let answer = self.git().args(["merge-base", one.as_str(), other.as_str()]).ask().await?;
+        match answer.code {
+            0 => object(answer.text().lines().next().unwrap_or_default()).map(Some),
+            1 => Ok(None),
+            _ => Err(answer.failed()),
+        }
+    }
+}
+
+/// The file of what the person ignores in all repositories. It is the one setting of theirs that
+/// is honoured: a file they never see in `git status` must not make their checkout dirty here.
+async fn excludes_of(folder: &Path) -> Option<PathBuf> {
+    let home = std::env::var("HOME").ok()?;
+    let settings = std::env::var("XDG_CONFIG_HOME").unwrap_or_else(|_| format!("{home}/.config"));
+    let answer = Git::at(folder)
+        .env("HOME", &home)
+        .env("XDG_CONFIG_HOME", &settings)
+        .without("GIT_CONFIG_GLOBAL")
+        .without("GIT_CONFIG_NOSYSTEM")
+        .args(["config", "--get", "--path", "core.excludesFile"])
+        .ask()
+        .await
+        .ok()?;
+    let named = answer.text().trim_end_matches('\n').to_owned();
+    let file = if answer.code == 0 { PathBuf::from(named) } else { Path::new(&settings).join("git/ignore") };
+    file.is_file().then_some(file)
+}
+
+pub(super) fn object(text: &str) -> Result<ObjectId, GitError> {
+    text.parse().map_err(|_| GitError::Failed {
+        action: "rev-parse".to_owned(),
+        message: format!("it answered {:?}", text.chars().take(80).collect::<String>()),
+    })
+}
