@@ -9,7 +9,10 @@ use crate::exit::Exit;
 
 /// A failed verb: a problem of the plane, of the way to it, or of this machine.
 #[derive(Debug, Clone)]
-pub struct Fault {
+pub struct Fault(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     /// What the verb was about to do, as `start the run`.
     doing: Option<String>,
     /// `PH-1044`, as text: a newer server may know codes that this binary does not.
@@ -40,11 +43,10 @@ impl Fault {
     pub fn from_document(status: u16, body: &[u8]) -> Self {
         let document: Option<Value> = serde_json::from_slice(body).ok().filter(Value::is_object);
         let Some(document) = document else {
-            return Self {
-                exit: Exit::of_status(status),
-                ..Self::new(Code::Unreachable, format!("the address answered {status}, and not as a plane does"))
-            }
-            .hinted("is this the address of a Proofhouse plane? a proxy in between may have answered");
+            let message = format!("the address answered {status}, and not as a plane does");
+            return Self::new(Code::Unreachable, message)
+                .exiting(Exit::of_status(status))
+                .hinted("is this the address of a Proofhouse plane? a proxy in between may have answered");
         };
         let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let code = text("code");
@@ -52,7 +54,7 @@ impl Fault {
         let message = [text("detail"), text("title"), format!("the plane answered {status}")];
         let errors = document.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let field = |error: &Value, name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self {
+        Self(Box::new(Parts {
             doing: None,
             code,
             message: message.into_iter().find(|text| !text.is_empty()).unwrap_or_default(),
@@ -60,61 +62,61 @@ impl Fault {
             errors: errors.iter().map(|error| (field(error, "pointer"), field(error, "message"))).collect(),
             exit: known.map_or(Exit::of_status(status), Exit::of_code),
             document,
-        }
+        }))
     }
 
     /// Says what the verb was about to do, as `start the run`. The innermost word wins.
     #[must_use]
     pub fn doing(mut self, what: impl Into<String>) -> Self {
-        self.doing.get_or_insert(what.into());
+        self.0.doing.get_or_insert(what.into());
         self
     }
 
     /// Replaces the hint.
     #[must_use]
     pub fn hinted(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
-        if let Some(document) = self.document.as_object_mut() {
-            document.insert("hint".to_owned(), Value::from(self.hint.clone()));
+        self.0.hint = hint.into();
+        if let Some(document) = self.0.document.as_object_mut() {
+            document.insert("hint".to_owned(), Value::from(self.0.hint.clone()));
         }
         self
     }
 
     /// Ends the process with another code than its own.
     #[must_use]
-    pub const fn exiting(mut self, exit: Exit) -> Self {
-        self.exit = exit;
+    pub fn exiting(mut self, exit: Exit) -> Self {
+        self.0.exit = exit;
         self
     }
 
     /// How the process ends.
-    pub const fn exit(&self) -> Exit {
-        self.exit
+    pub fn exit(&self) -> Exit {
+        self.0.exit
     }
 
     /// Whether it is this code.
     pub fn is(&self, code: Code) -> bool {
-        self.code == code.to_string()
+        self.0.code == code.to_string()
     }
 
     /// A fact of the problem document, such as `active_run`.
     pub fn fact(&self, name: &str) -> Option<&Value> {
-        self.document.get(name)
+        self.0.document.get(name)
     }
 
     /// The problem document, for `--json`.
-    pub const fn document(&self) -> &Value {
-        &self.document
+    pub fn document(&self) -> &Value {
+        &self.0.document
     }
 
     /// What to do.
     pub fn hint(&self) -> &str {
-        &self.hint
+        &self.0.hint
     }
 
     /// The wrong values, each as one line.
     pub fn errors(&self) -> impl Iterator<Item = String> + '_ {
-        self.errors.iter().map(|(pointer, message)| match pointer.as_str() {
+        self.0.errors.iter().map(|(pointer, message)| match pointer.as_str() {
             "" => message.clone(),
             pointer => format!("{pointer}: {message}"),
         })
@@ -123,12 +125,12 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.doing {
-            Some(_) if self.message.starts_with("failed to ") => f.write_str(&self.message)?,
-            Some(doing) => write!(f, "failed to {doing}: {}", self.message)?,
-            None => f.write_str(&self.message)?,
+        match &self.0.doing {
+            Some(_) if self.0.message.starts_with("failed to ") => f.write_str(&self.0.message)?,
+            Some(doing) => write!(f, "failed to {doing}: {}", self.0.message)?,
+            None => f.write_str(&self.0.message)?,
         }
-        if self.code.is_empty() { Ok(()) } else { write!(f, " ({})", self.code) }
+        if self.0.code.is_empty() { Ok(()) } else { write!(f, " ({})", self.0.code) }
     }
 }
 
@@ -147,7 +149,7 @@ impl From<Problem> for Fault {
             document.insert("errors".into(), json!(problem.errors));
         }
         document.extend(problem.facts.clone());
-        Self {
+        Self(Box::new(Parts {
             doing: None,
             code: problem.code.to_string(),
             hint: problem.hint().to_owned(),
@@ -155,7 +157,7 @@ impl From<Problem> for Fault {
             exit: Exit::of_code(problem.code),
             message: problem.message,
             document: Value::Object(document),
-        }
+        }))
     }
 }
 

@@ -152,14 +152,13 @@ pub async fn send_review(question: &Value, review: Review, context: &Context) ->
     body.insert("decision".into(), json!(if review.verdict == Verdict::Accept { "accept" } else { "reject" }));
     body.insert("items".into(), json!(items));
     body.extend(review.text.map(|text| ("text".to_owned(), json!(text))));
-    send(question, &Value::Object(body), context).await.map_err(|fault| {
+    send(question, &Value::Object(body), context).await.inspect_err(|fault| {
         if fault.is(model::code::Code::ChecklistIncomplete) && !checklist.is_empty() {
             for (number, item) in checklist.iter().enumerate() {
                 let words = item.as_str().or_else(|| item.maybe("/text")).unwrap_or_default();
                 context.out.remark(format!("  {}. {}", number + 1, clean(words)));
             }
         }
-        fault
     })
 }
 
