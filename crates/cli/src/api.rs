@@ -3,16 +3,17 @@
 //! Every POST carries an idempotency key, so a request whose answer was lost is sent again with the
 //! same key and happens once (K1, P78).
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request, Response, StatusCode, header, http::HeaderValue};
 use model::code::Code;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    exit::Exit,
     fault::{Doing as _, Fault},
     json::Look as _,
     transport::{Body, Lost, Transport, http::unreachable, whole},
@@ -95,6 +96,22 @@ impl Api {
                 }
                 return Ok(document);
             }
+        }
+    }
+
+    /// Checks what is stored; `of` names a run or a project, and nothing means all of it.
+    pub async fn verify(&self, of: &[(&str, String)]) -> Result<Value, Fault> {
+        match &self.transport {
+            Transport::Remote(_) => self.get(&with_query("/verify", of)).await.map_err(only_offline),
+            Transport::InProcess(plane) => plane.verify(of).await,
+        }
+    }
+
+    /// Writes a backup into a folder of the plane's machine.
+    pub async fn backup(&self, folder: &Path) -> Result<Value, Fault> {
+        match &self.transport {
+            Transport::Remote(_) => self.post("/backups", &json!({"folder": folder})).await.map_err(only_offline),
+            Transport::InProcess(plane) => plane.backup(folder).await,
         }
     }
 
@@ -203,6 +220,16 @@ impl From<OpenFailed> for Fault {
             OpenFailed::Refused(fault) => fault,
         }
     }
+}
+
+/// A server that has no such route leaves the way over the data folder.
+fn only_offline(fault: Fault) -> Fault {
+    if fault.is(Code::RouteUnknown) {
+        return fault
+            .exiting(Exit::Unreachable)
+            .hinted("this server cannot do it; stop it, and the command works on the data folder itself");
+    }
+    fault
 }
 
 fn read(status: StatusCode, body: &[u8]) -> Result<Value, Fault> {

@@ -64,6 +64,8 @@ pub enum Verb {
     #[command(subcommand)]
     Token(verbs::token::Verb),
     Serve(verbs::serve::Args),
+    Verify(verbs::verify::Args),
+    Backup(verbs::backup::Args),
     Doctor(verbs::doctor::Args),
     Completion(verbs::completion::Args),
     #[command(hide = true)]
@@ -93,6 +95,8 @@ impl Verb {
             Self::Project(_) => "project",
             Self::Token(_) => "token",
             Self::Serve(_) => "serve",
+            Self::Verify(_) => "verify",
+            Self::Backup(_) => "backup",
             Self::Doctor(_) => "doctor",
             Self::Completion(_) => "completion",
             Self::Reference(_) => "reference",
@@ -110,6 +114,8 @@ impl Verb {
             Self::Project(verb) => verb.run(context).await,
             Self::Token(verb) => verb.run(context).await,
             Self::Serve(args) => verbs::serve::run(args, context).await,
+            Self::Verify(args) => verbs::verify::run(args, context).await,
+            Self::Backup(args) => verbs::backup::run(args, context).await,
             Self::Doctor(args) => verbs::doctor::run(args, context).await,
             Self::Completion(args) => verbs::completion::run(&args, context),
             Self::Reference(args) => verbs::reference::run(&args, context),

@@ -13,9 +13,10 @@ use bytes::Bytes;
 use engine::{Engine, EngineConfig, clock::Clock, data::DataFolder};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response};
-use model::code::Code;
+use model::{code::Code, journal::StreamId, problem::Problem};
+use serde_json::{Value, json};
 use server::ServerConfig;
-use store::{Store, StoreUrl};
+use store::{Blobs, Store, StoreUrl};
 use tokio::{
     net::{TcpListener, lookup_host},
     sync::oneshot,
@@ -91,7 +92,7 @@ impl Plane {
             Some(text) => text.parse::<StoreUrl>().map_err(|wrong| Fault::usage(wrong.to_string()))?,
             None => StoreUrl::Sqlite(data.database()),
         };
-        let store = Store::open(url).await.map_err(model::problem::Problem::from).doing("open the store")?;
+        let store = Store::open(url).await.map_err(Problem::from).doing("open the store")?;
         store.on_poison(|why| {
             // A sync that failed leaves the store in a state that only a fresh start can tell; whatever
             // was acknowledged is safe, and nothing may be acknowledged any more.
@@ -160,6 +161,30 @@ impl Plane {
             Err(never) => match never {},
         };
         Ok(answer.map(|body| body.map_err(|error| Lost(format!("the answer broke off: {error}"))).boxed_unsync()))
+    }
+
+    /// Checks what is stored: of a run, of a project, or all of it.
+    pub async fn verify(&self, of: &[(&str, String)]) -> Result<Value, Fault> {
+        let store = self.inner.engine.store();
+        let blobs = self.blobs()?;
+        let found = match of.first().map(|(what, id)| (*what, id.as_str())) {
+            Some(("run", id)) => {
+                store.verify_stream(StreamId::Run(id.parse().map_err(|_| Problem::not_found())?)).await
+            }
+            Some((_, id)) => store.verify_project(id.parse().map_err(|_| Problem::not_found())?, &blobs).await,
+            None => store.verify_all(&blobs).await,
+        };
+        Ok(json!(found.map_err(Problem::from)?))
+    }
+
+    /// Writes a backup into a folder.
+    pub async fn backup(&self, folder: &Path) -> Result<Value, Fault> {
+        let made = self.inner.engine.store().backup(&self.blobs()?, folder, self.inner.engine.now()).await;
+        Ok(json!(made.map_err(Problem::from)?))
+    }
+
+    fn blobs(&self) -> Result<Blobs, Fault> {
+        Ok(Blobs::open(self.inner.engine.data().root()).map_err(Problem::from)?)
     }
 
     /// Ends it in order: no new connections, accepted calls answered, leases handed back (F21).

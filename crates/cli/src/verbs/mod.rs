@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub mod answer;
+pub mod backup;
 pub mod completion;
 pub mod doctor;
 pub mod init;
@@ -12,3 +13,4 @@ pub mod reference;
 pub mod run;
 pub mod serve;
 pub mod token;
+pub mod verify;

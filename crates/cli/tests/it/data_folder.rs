@@ -79,3 +79,30 @@ fn a_database_of_a_newer_version_is_left_alone() {
     drop(database);
     house.run(["project", "list"]).refused(4, "PH-1032");
 }
+
+// F20: a backup is a folder that a server can be started on, and it verifies.
+#[test]
+fn a_backup_is_whole_and_a_second_one_never_overwrites_it() {
+    let house = House::new();
+    let made = house.json(["token", "make", "before", "--json"]);
+    let target = house.at("backup");
+    let manifest = house.json(["backup", target.to_str().unwrap(), "--json"]);
+    assert_eq!(manifest["damaged_blobs"].as_array().unwrap().len(), 0);
+    house.run(["backup", target.to_str().unwrap()]).refused(2, "PH-1038");
+
+    let database = format!("sqlite:{}", target.join("store.db").display());
+    let mut command = house.proofhouse(["token", "list", "--json"]);
+    command.env("PROOFHOUSE_DATA", &target).env("PROOFHOUSE_STORE", database);
+    let restored = super::house::ended(command).json();
+    assert!(restored["items"].as_array().unwrap().iter().any(|token| token["id"] == made["id"]), "{restored}");
+}
+
+// K3: what is stored is checked, and every damaged piece has a name.
+#[test]
+fn what_is_stored_is_verified_byte_for_byte() {
+    let house = House::new();
+    house.run(["project", "list"]).said("no projects yet");
+    house.run(["verify"]).said("all as stored");
+    let report = house.json(["verify", "--json"]);
+    assert_eq!(report["damage"].as_array().unwrap().len(), 0);
+}

@@ -8,6 +8,8 @@ const VERBS: &[(&[&str], &str)] = &[
     (&["serve"], "--listen"),
     (&["doctor"], "Look at"),
     (&["completion"], "bash"),
+    (&["verify"], "--run"),
+    (&["backup"], "FOLDER"),
     (&["log"], "--follow"),
     (&["answer"], "--accept"),
     (&["project", "list"], "List"),
