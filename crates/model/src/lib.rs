@@ -15,6 +15,7 @@ pub mod failure;
 pub mod id;
 pub mod journal;
 pub mod limits;
+pub mod policy;
 pub mod problem;
 pub mod project;
 pub mod proof;
