@@ -3,16 +3,41 @@
 
 use std::fmt::Write as _;
 
+use model::code::Code;
+use serde_json::{Value, json};
+
 use crate::{cli, context::Context, env, exit::Exit, fault::Fault};
 
 /// Print the reference of the command line as Markdown
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The pages of the error codes instead, as a JSON object from code to page
+    #[arg(long)]
+    errors: bool,
+}
 
 /// Prints it.
-pub fn run(_: &Args, context: &Context) -> Result<Exit, Fault> {
+pub fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
+    if args.errors {
+        let pages = Code::ALL.iter().map(|code| (code.to_string(), json!(error_page(*code))));
+        context.out.document(&Value::Object(pages.collect()));
+        return Ok(Exit::Ok);
+    }
     context.out.bytes(page().as_bytes());
     Ok(Exit::Ok)
+}
+
+/// The page of an error code.
+fn error_page(code: Code) -> String {
+    format!(
+        "# {code}: {}\n\n| | |\n|---|---|\n| for programs | `{}` |\n| HTTP status | {} |\n| exit code | {} |\n\n\
+         **What to do:** {}\n",
+        code.title(),
+        code.slug(),
+        code.status(),
+        Exit::of_code(code).number(),
+        code.hint(),
+    )
 }
 
 /// The page.
@@ -51,7 +76,7 @@ fn describe(command: &clap::Command, path: &str, page: &mut String) {
         return;
     }
     let usage = command.clone().render_usage().to_string();
-    let usage = usage.trim_start_matches("Usage: ").replace("[OPTIONS] ", "");
+    let usage = usage.trim_start_matches("Usage: ").replace(" [OPTIONS]", "");
     let _ = writeln!(page, "#### `{}`\n\n{about}\n", usage.trim());
     let own = command.get_arguments().filter(|arg| !arg.is_global_set() && !arg.is_hide_set());
     let mut is_first = true;

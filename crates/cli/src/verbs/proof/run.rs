@@ -76,6 +76,7 @@ enum Mode {
     /// Those whose scope meets the changed files
     Changed,
     /// Those that are not proven on this tree
+    #[value(name = "not_clear", alias = "not-clear")]
     NotClear,
 }
 
