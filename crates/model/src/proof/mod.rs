@@ -22,6 +22,7 @@ pub mod scope;
 //pub mod selection;
 pub mod settings;
 pub mod standing;
+pub mod stub;
 pub mod tree;
 pub mod verdict;
 pub mod waiver;
