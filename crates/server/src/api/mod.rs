@@ -1,7 +1,7 @@
 //! The resources, one file each: shape, permission, one call, answer.
 
 mod access;
-// mod artifacts;
+mod artifacts;
 mod control;
 mod docs;
 mod events;
@@ -45,7 +45,7 @@ pub(crate) fn v1() -> OpenApiRouter<App> {
         .merge(control::routes())
         .merge(questions::routes())
         .merge(events::routes())
-        // .merge(artifacts::routes())
+        .merge(artifacts::routes())
         .merge(access::routes())
         .merge(tokens::routes())
         .merge(worker::routes())

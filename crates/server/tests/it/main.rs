@@ -5,6 +5,7 @@
 extern crate proofhouse_server as server;
 
 mod access;
+mod artifacts;
 mod docs;
 mod plane;
 mod runs;
