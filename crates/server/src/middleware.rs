@@ -45,6 +45,9 @@ pub async fn gate(State(app): State<App>, request: Request, next: Next) -> Respo
     };
 
     if let Some(Refusal(problem)) = response.extensions_mut().remove::<Refusal>() {
+        if response.status().is_server_error() {
+            tracing::error!(%problem, request_id = ?id, "refused for a fault of the server");
+        }
         problem::render(&problem, &id, &mut response);
     }
     let status = response.status().as_u16();

@@ -63,6 +63,17 @@ pub fn render(problem: &Problem, request_id: &HeaderValue, response: &mut Respon
     *response.body_mut() = Body::from(document.to_string());
 }
 
+/// What the caller reads. Where the words come from inside (a driver, a file system, a bug), they
+/// stay in the log, and the caller gets the code's own (P74).
+fn detail(problem: &Problem) -> &str {
+    match problem.code {
+        Code::Internal | Code::StoreUnavailable | Code::DatabaseDamaged | Code::DataFolderUnusable => {
+            problem.code.title()
+        }
+        _ => &problem.message,
+    }
+}
+
 fn document(problem: &Problem, status: u16, request_id: &str) -> Value {
     let mut fields = Map::new();
     for (name, value) in &problem.facts {
@@ -72,7 +83,7 @@ fn document(problem: &Problem, status: u16, request_id: &str) -> Value {
     fields.insert("type".into(), page_of(problem.code).into());
     fields.insert("title".into(), problem.code.title().into());
     fields.insert("status".into(), status.into());
-    fields.insert("detail".into(), problem.message.clone().into());
+    fields.insert("detail".into(), detail(problem).into());
     fields.insert("code".into(), problem.code.to_string().into());
     fields.insert("slug".into(), problem.code.slug().into());
     fields.insert("hint".into(), problem.hint().into());
@@ -190,5 +201,7 @@ mod tests {
         let refusal = internal("read the thing", &"password=hunter2 at /secret/path");
         let text = document(&refusal.0, 500, "req-1").to_string();
         assert!(text.contains("req-1") && !text.contains("hunter2") && !text.contains("/secret"));
+        let store = Problem::new(Code::StoreUnavailable, "failed to open /home/me/proofhouse.db");
+        assert!(!document(&store, 503, "req-1").to_string().contains("/home"));
     }
 }

@@ -90,8 +90,11 @@ async fn of_run(
     let run = visible::run(&app, &caller, run).await?;
     let limit = listing::limit(query.limit)?;
     let after: Option<ArtifactId> = listing::cursor(query.cursor.as_deref())?;
-    let all: Vec<Artifact> =
-        app.engine.store().read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.artifacts(run.id).await?) })).await?;
+    let all: Vec<Artifact> = app
+        .engine
+        .store()
+        .read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.artifacts(run.id).await?) }))
+        .await?;
     let total = all.len() as u64;
     let behind = |artifact: &Artifact| after.is_none_or(|after| artifact.id > after);
     let rows = all.into_iter().filter(behind).take(limit as usize + 1).collect();
@@ -183,7 +186,9 @@ const SHOWN: [&str; 6] = ["text/plain", "image/png", "image/jpeg", "image/gif", 
 
 fn describe(headers: &mut HeaderMap, media_type: &str, name: &str, etag: &str) {
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte));
+    let token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte))
+    };
     let fits = essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype));
     let essence = if fits && essence.len() <= 100 { essence } else { "application/octet-stream".to_owned() };
     let shown = SHOWN.contains(&essence.as_str());
@@ -191,7 +196,11 @@ fn describe(headers: &mut HeaderMap, media_type: &str, name: &str, etag: &str) {
     set(headers, header::CONTENT_TYPE, &format!("{essence}{charset}"));
     let disposition = if shown { "inline" } else { "attachment" };
     set(headers, header::CONTENT_DISPOSITION, &format!("{disposition}; filename*=UTF-8''{}", file_name(name)));
-    set(headers, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:");
+    set(
+        headers,
+        header::CONTENT_SECURITY_POLICY,
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+    );
     set(headers, header::ETAG, etag);
     set(headers, header::ACCEPT_RANGES, "bytes");
     set(headers, header::CACHE_CONTROL, "private, no-cache");
@@ -232,7 +241,13 @@ mod tests {
             assert!(text(header::CONTENT_SECURITY_POLICY).starts_with("sandbox; default-src 'none'"));
             (text(header::CONTENT_TYPE), text(header::CONTENT_DISPOSITION))
         };
-        for (kind, shown) in [("text/html", false), ("image/svg+xml", false), ("application/xhtml+xml", false), ("text/plain; x=y", true), ("IMAGE/PNG", true)] {
+        for (kind, shown) in [
+            ("text/html", false),
+            ("image/svg+xml", false),
+            ("application/xhtml+xml", false),
+            ("text/plain; x=y", true),
+            ("IMAGE/PNG", true),
+        ] {
             assert_eq!(headers(kind, "a").1.starts_with("inline"), shown, "{kind}");
         }
         for wrong in ["", "text", "text/", "a b/c", "text/html\r\nx: y", "text/html, text/plain"] {

@@ -8,7 +8,7 @@ use store::{Artifact, Blobs};
 use crate::plane::TestPlane;
 
 async fn keep(plane: &TestPlane, run: &str, name: &str, media_type: &str, bytes: &[u8]) -> Artifact {
-    let blob = Blobs::open(plane.engine.data().root()).unwrap().put_bytes(bytes).unwrap();
+    let blob = Blobs::open(plane.engine.data().root()).unwrap().put_bytes(bytes.to_vec()).await.unwrap();
     let artifact = Artifact {
         id: ArtifactId::from_uuid(plane.engine.clock().id()),
         run: run.parse::<RunId>().unwrap(),

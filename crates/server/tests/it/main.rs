@@ -7,6 +7,7 @@ extern crate proofhouse_server as server;
 mod access;
 mod artifacts;
 mod docs;
+mod faults;
 mod plane;
 mod runs;
 mod socket;

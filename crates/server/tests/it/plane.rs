@@ -8,7 +8,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
-use engine::{Clock, DataFolder, Engine, EngineConfig};
+use engine::{Clock, DataFolder, Engine, EngineConfig, kind::Kind};
 use http_body_util::BodyExt as _;
 use model::{id::ProjectId, project::Project};
 use serde_json::{Value, json};
@@ -110,6 +110,15 @@ impl TestPlane {
     }
 
     pub async fn with(config: ServerConfig) -> Self {
+        Self::of(config, Vec::new()).await
+    }
+
+    pub async fn with_kinds(kinds: Vec<Arc<dyn Kind>>) -> Self {
+        Self::of(ServerConfig::default(), kinds).await
+    }
+
+    async fn of(config: ServerConfig, mut kinds: Vec<Arc<dyn Kind>>) -> Self {
+        kinds.push(Arc::new(testkit::probe::Probe));
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(&folder.path().join("data"), "test").unwrap();
         let store = Store::open(StoreUrl::Sqlite(data.database())).await.unwrap();
@@ -119,7 +128,7 @@ impl TestPlane {
             clock: Clock::system(),
             slots: Some(1),
             embedded_worker: false,
-            kinds: vec![Arc::new(testkit::probe::Probe)],
+            kinds,
         })
         .await
         .unwrap();

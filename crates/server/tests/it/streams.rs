@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use axum::{body::Body, http::Method};
 use http_body_util::BodyExt as _;
+use model::journal::StreamId;
 use rand::Rng as _;
 use serde_json::{Value, json};
 use server::ServerConfig;
+use store::StoreError;
 
 use crate::plane::TestPlane;
 
@@ -369,4 +371,51 @@ pub fn dechunked(bytes: &[u8]) -> Vec<u8> {
         rest = &rest[from + size + 2..];
     }
     out
+}
+
+/// K4: where retention has cut, a reader gets the snapshot and goes on at the oldest kept number.
+#[tokio::test]
+async fn what_retention_cut_is_answered_with_a_snapshot() {
+    let plane = TestPlane::start().await;
+    let live = Live::start(&plane).await;
+    let old = live.append(&plane, 5).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let (stream, before) = (StreamId::Run(live.run.parse().unwrap()), plane.engine.now());
+    let last = live.append(&plane, 5).await;
+    let trim = plane.engine.store().write(move |tx| Box::pin(async move { tx.journal_trim(stream, before).await }));
+    let floor: Result<u64, StoreError> = trim.await;
+    assert_eq!(floor, Ok(old + 1));
+
+    for (query, first) in
+        [("?since=1".to_owned(), "resync"), (String::new(), "resync"), (format!("?since={old}"), "entry")]
+    {
+        let mut body = plane.get(&format!("{}{query}", live.events())).open().await.into_body();
+        let bytes = read_until(&mut body, |bytes| numbers(&events(bytes)).last() == Some(&last)).await;
+        let list = events(&bytes);
+        assert_eq!(list[0].kind, first, "{query}");
+        assert_eq!(numbers(&list), (old + 1..=last).collect::<Vec<_>>(), "{query}");
+        if first == "resync" {
+            let data: Value = serde_json::from_str(&list[0].data).unwrap();
+            assert_eq!((&data["floor"], &data["snapshot"]["status"]), (&json!(old + 1), &json!("running")));
+        }
+    }
+    let path = format!("/api/v1/runs/{}/entries", live.run);
+    let refused = plane.get(&format!("{path}?since=1")).send().await.refused(410, "PH-1013");
+    assert_eq!(refused.json()["floor"], old + 1);
+    let left = plane.get(&path).send().await.expect(200).json();
+    assert_eq!(left["items"][0]["seq"], old + 1);
+}
+
+/// K4, X38: a dropped run's stream is a snapshot and an end.
+#[tokio::test]
+async fn a_dropped_run_still_ends() {
+    let plane = TestPlane::start().await;
+    let live = Live::start(&plane).await;
+    live.finish(&plane).await;
+    let (run, now) = (live.run.parse().unwrap(), plane.engine.now());
+    let dropped = plane.engine.store().write(move |tx| Box::pin(async move { tx.run_drop(run, now).await })).await;
+    assert_eq!(dropped, Ok::<_, StoreError>(true));
+    let body = plane.get(&live.events()).send().await.expect(200);
+    let kinds: Vec<_> = events(&body.bytes).into_iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, ["resync", "end"]);
 }
