@@ -109,6 +109,14 @@ impl Repository {
         &self.common_dir
     }
 
+    /// Every git directory of this checkout, and the place of its `.git`: what a sandbox protects.
+    pub fn git_dirs(&self) -> Vec<PathBuf> {
+        let mut dirs = vec![self.root.join(".git"), self.git_dir.clone(), self.common_dir.clone()];
+        dirs.sort();
+        dirs.dedup();
+        dirs
+    }
+
     pub(super) fn objects(&self) -> &Path {
         &self.objects
     }

@@ -41,6 +41,57 @@ impl SandboxPlan {
     }
 }
 
+/// The folders that a run has to itself. All of them exist before a command starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolders {
+    /// HOME.
+    pub home: PathBuf,
+    /// TMPDIR, and what stands in for `/tmp` and `/dev/shm`.
+    pub tmp: PathBuf,
+    /// Caches and environments of toolchains.
+    pub scratch: PathBuf,
+    /// Where a command leaves its results; fresh for each command.
+    pub out: PathBuf,
+}
+
+impl RunFolders {
+    /// The folders below one folder of the run, made where they are missing.
+    pub fn make(run: &Path) -> io::Result<Self> {
+        let folders =
+            Self { home: run.join("home"), tmp: run.join("tmp"), scratch: run.join("scratch"), out: run.join("out") };
+        for folder in [&folders.home, &folders.tmp, &folders.scratch, &folders.out] {
+            std::fs::create_dir_all(folder)?;
+        }
+        Ok(folders)
+    }
+}
+
+impl SandboxPlan {
+    /// The plan for a command that works in a worktree: it may write there and in the folders of
+    /// its run, read everything but the plane's own data, and not touch the repository's git
+    /// directories, which for a checkout of a person lie inside the worktree.
+    pub fn in_worktree(worktree: &Path, git_dirs: &[&Path], run: &RunFolders, plane_data: &Path) -> Self {
+        let own = [&run.home, &run.tmp, &run.scratch, &run.out].map(Clone::clone);
+        Self {
+            files: Some(FileRules {
+                writable: own.into_iter().chain([worktree.to_owned()]).collect(),
+                // Those outside what is writable need no protection.
+                read_only: git_dirs
+                    .iter()
+                    .filter(|dir| dir.starts_with(worktree))
+                    .map(|dir| dir.to_path_buf())
+                    .collect(),
+                hidden: vec![plane_data.to_owned()],
+                // A worktree of the plane has its git directory beside it, in the plane's data.
+                readable: git_dirs.iter().map(|dir| dir.to_path_buf()).collect(),
+                private_tmp: Some(run.tmp.clone()),
+            }),
+            network: Network::Off,
+            required: false,
+        }
+    }
+}
+
 /// Which files a process may use. Whatever is not hidden can be read and executed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileRules {

@@ -9,3 +9,4 @@ mod output;
 mod repositories;
 mod repository;
 mod scripted;
+mod toolchains;
