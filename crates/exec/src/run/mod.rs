@@ -11,7 +11,9 @@
 
 mod capture;
 mod child;
+mod pipes;
 mod supervise;
+mod tree;
 mod warden;
 
 use std::{

@@ -13,6 +13,8 @@
 
 use std::os::fd::RawFd;
 
+use super::tree::Tree;
+
 /// A message from the server: end the command in good order.
 pub(super) const SAY_TERM: u8 = b'T';
 /// A message from the server: end the command at once.
@@ -26,8 +28,6 @@ pub(super) const RECORD: usize = 32;
 const TICK_MS: i64 = 50;
 /// How long the warden tries to end what does not end, in milliseconds.
 const GIVE_UP_MS: i64 = 1_500;
-/// Processes of a tree that one pass looks at. A larger tree takes several passes.
-const TREE_MAX: usize = 4_096;
 
 /// What the warden is told before the fork.
 #[derive(Debug, Clone, Copy)]
@@ -93,13 +93,6 @@ impl Record {
     }
 }
 
-/// The processes below the warden, found anew in each pass.
-struct Tree {
-    pids: [i32; TREE_MAX],
-    count: usize,
-    page: i64,
-}
-
 /// Watches `child` until it and all it started are gone, writes the record, and exits.
 ///
 /// # Safety
@@ -118,7 +111,7 @@ pub(super) unsafe fn watch(child: i32, brief: &Brief) -> ! {
         // 434 is pidfd_open. Without it (before Linux 5.3) the tick notices the end.
         let pidfd = libc::syscall(434, child, 0) as i32;
 
-        let mut tree = Tree { pids: [0; TREE_MAX], count: 0, page: libc::sysconf(libc::_SC_PAGESIZE) };
+        let mut tree = Tree::new();
         let mut record =
             Record { cause: Cause::Itself as u8, left_behind: false, wait_status: 0, leftovers: 0, peak_memory: 0 };
         let mut kill_at: Option<i64> = None;
@@ -158,7 +151,7 @@ pub(super) unsafe fn watch(child: i32, brief: &Brief) -> ! {
                     tree.look();
                     let memory = tree.memory();
                     record.peak_memory = record.peak_memory.max(memory);
-                    if brief.processes > 0 && tree.count > brief.processes as usize {
+                    if brief.processes > 0 && tree.pids().len() > brief.processes as usize {
                         record.cause = Cause::Processes as u8;
                         break 'running;
                     }
@@ -200,253 +193,59 @@ pub(super) unsafe fn watch(child: i32, brief: &Brief) -> ! {
             }
         }
 
-        tree.end(child, &mut record);
+        end(&mut tree, child, &mut record);
         let bytes = record.to_bytes();
         libc::write(brief.status, bytes.as_ptr().cast(), bytes.len());
         libc::_exit(0)
     }
 }
 
-impl Tree {
-    /// Kills everything below the warden until nothing is left.
-    unsafe fn end(&mut self, child: i32, record: &mut Record) {
-        let give_up = now_ms() + GIVE_UP_MS;
-        let mut own = record.cause != Cause::Itself as u8;
-        // SAFETY: signals go to processes below this one only: its children cannot be reaped, and
-        // so their numbers not given to others, by anybody but this process; those further down
-        // may have been reaped by their parents, in the instant between the look and the kill.
-        unsafe {
-            loop {
-                self.look();
-                if self.count > 0 {
-                    // In one step for all that stayed in the program's own group.
-                    libc::kill(-child, libc::SIGKILL);
-                    // Stopped first, a tree that forks faster than it can be walked holds still.
-                    for pass in [libc::SIGSTOP, libc::SIGKILL] {
-                        for &pid in &self.pids[..self.count] {
-                            libc::kill(pid, pass);
-                        }
-                    }
-                }
-                loop {
-                    let mut status = 0;
-                    let gone = libc::waitpid(-1, &raw mut status, libc::WNOHANG);
-                    if gone == child {
-                        record.wait_status = status;
-                        own = false;
-                    } else if gone > 0 {
-                        record.leftovers +=
-                            u32::from(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
-                    } else if gone == -1 && *libc::__errno_location() == libc::ECHILD {
-                        return;
-                    } else {
-                        break;
-                    }
-                }
-                if now_ms() >= give_up {
-                    record.left_behind = true;
-                    if own {
-                        record.wait_status = libc::SIGKILL;
-                    }
-                    return;
-                }
-                libc::poll(std::ptr::null_mut(), 0, 1);
-            }
-        }
-    }
-
-    /// Sends a signal to the program's group and to everything below the warden, and wakes what
-    /// is stopped so that it can act on it.
-    unsafe fn signal(&mut self, child: i32, signal: i32) {
-        // SAFETY: as for `end`.
-        unsafe {
-            libc::kill(-child, signal);
-            self.look();
-            for &pid in &self.pids[..self.count] {
-                if libc::getpgid(pid) != child {
-                    libc::kill(pid, signal);
-                }
-            }
-            for &pid in &self.pids[..self.count] {
-                libc::kill(pid, libc::SIGCONT);
-            }
-        }
-    }
-
-    /// Finds all processes below this one, level by level.
-    unsafe fn look(&mut self) {
-        self.count = 0;
-        // SAFETY: system calls on the stack.
-        unsafe {
-            let me = libc::getpid();
-            self.children_of(me, me);
-            let mut at = 0;
-            while at < self.count {
-                self.children_of_all_threads(self.pids[at]);
-                at += 1;
-            }
-        }
-    }
-
-    unsafe fn children_of_all_threads(&mut self, pid: i32) {
-        let mut path = Line::new();
-        path.text(b"/proc/").number(pid).text(b"/task");
-        // SAFETY: the path is NUL-terminated, the buffer is as long as told.
-        unsafe {
-            let folder = libc::open(path.c_str(), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC);
-            if folder < 0 {
-                return;
-            }
-            let mut buffer = [0u64; 256];
-            loop {
-                let size = std::mem::size_of_val(&buffer);
-                let length = libc::syscall(libc::SYS_getdents64, folder, buffer.as_mut_ptr(), size);
-                if length <= 0 {
-                    break;
-                }
-                let bytes = std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length as usize);
-                let mut at = 0;
-                // A record is: inode 8, offset 8, length 2, type 1, name with NUL.
-                while at + 19 < bytes.len() {
-                    let record = usize::from(u16::from_ne_bytes([bytes[at + 16], bytes[at + 17]]));
-                    if record == 0 {
-                        break;
-                    }
-                    if let Some(thread) = parse_number(&bytes[at + 19..(at + record).min(bytes.len())]) {
-                        self.children_of(pid, thread);
-                    }
-                    at += record;
-                }
-            }
-            libc::close(folder);
-        }
-    }
-
-    unsafe fn children_of(&mut self, pid: i32, thread: i32) {
-        let mut path = Line::new();
-        path.text(b"/proc/").number(pid).text(b"/task/").number(thread).text(b"/children");
-        // SAFETY: the path is NUL-terminated, the buffer is as long as told.
-        unsafe {
-            let file = libc::open(path.c_str(), libc::O_RDONLY | libc::O_CLOEXEC);
-            if file < 0 {
-                return;
-            }
-            let mut buffer = [0u8; 4096];
-            let mut number: i32 = 0;
-            let mut in_number = false;
-            loop {
-                let length = libc::read(file, buffer.as_mut_ptr().cast(), buffer.len());
-                if length <= 0 {
-                    break;
-                }
-                for &byte in &buffer[..length as usize] {
-                    if byte.is_ascii_digit() {
-                        number = number.wrapping_mul(10).wrapping_add(i32::from(byte - b'0'));
-                        in_number = true;
-                    } else if in_number {
-                        self.add(number);
-                        (number, in_number) = (0, false);
-                    }
-                }
-            }
-            if in_number {
-                self.add(number);
-            }
-            libc::close(file);
-        }
-    }
-
-    fn add(&mut self, pid: i32) {
-        if self.count < TREE_MAX && pid > 1 {
-            self.pids[self.count] = pid;
-            self.count += 1;
-        }
-    }
-
-    /// Resident memory of all that was found, shared pages left out.
-    unsafe fn memory(&self) -> u64 {
-        let mut total = 0u64;
-        for &pid in &self.pids[..self.count] {
-            let mut path = Line::new();
-            path.text(b"/proc/").number(pid).text(b"/statm");
-            // SAFETY: the path is NUL-terminated, the buffer is as long as told.
-            unsafe {
-                let file = libc::open(path.c_str(), libc::O_RDONLY | libc::O_CLOEXEC);
-                if file < 0 {
-                    continue;
-                }
-                let mut buffer = [0u8; 128];
-                let length = libc::read(file, buffer.as_mut_ptr().cast(), buffer.len());
-                libc::close(file);
-                let text = &buffer[..length.max(0) as usize];
-                let mut fields = text.split(|byte| *byte == b' ').map(parse_pages);
-                let (resident, shared) = (fields.nth(1).unwrap_or(0), fields.next().unwrap_or(0));
-                total += resident.saturating_sub(shared) * self.page.max(0) as u64;
-            }
-        }
-        total
-    }
-}
-
-/// A short path, made on the stack.
-struct Line {
-    bytes: [u8; 64],
-    length: usize,
-}
-
-impl Line {
-    fn new() -> Self {
-        Self { bytes: [0; 64], length: 0 }
-    }
-
-    fn text(&mut self, text: &[u8]) -> &mut Self {
-        for &byte in text {
-            // The last byte stays 0: the longest path here is far shorter.
-            if self.length < self.bytes.len() - 1 {
-                self.bytes[self.length] = byte;
-                self.length += 1;
-            }
-        }
-        self
-    }
-
-    fn number(&mut self, number: i32) -> &mut Self {
-        let mut digits = [0u8; 10];
-        let (mut at, mut rest) = (digits.len(), number.unsigned_abs());
+/// Kills everything below the warden until nothing is left.
+unsafe fn end(tree: &mut Tree, child: i32, record: &mut Record) {
+    let give_up = now_ms() + GIVE_UP_MS;
+    let mut own = record.cause != Cause::Itself as u8;
+    // SAFETY: signals go to processes below this one only: its children cannot be reaped, and
+    // so their numbers not given to others, by anybody but this process; those further down
+    // may have been reaped by their parents, in the instant between the look and the kill.
+    unsafe {
         loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
+            tree.look();
+            if !tree.pids().is_empty() {
+                // In one step for all that stayed in the program's own group, while it is theirs.
+                if tree.pids().iter().any(|&pid| libc::getpgid(pid) == child) {
+                    libc::kill(-child, libc::SIGKILL);
+                }
+                // Stopped first, a tree that forks faster than it can be walked holds still.
+                for pass in [libc::SIGSTOP, libc::SIGKILL] {
+                    for &pid in tree.pids() {
+                        libc::kill(pid, pass);
+                    }
+                }
             }
+            loop {
+                let mut status = 0;
+                let gone = libc::waitpid(-1, &raw mut status, libc::WNOHANG);
+                if gone == child {
+                    record.wait_status = status;
+                    own = false;
+                } else if gone > 0 {
+                    record.leftovers += u32::from(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
+                } else if gone == -1 && *libc::__errno_location() == libc::ECHILD {
+                    return;
+                } else {
+                    break;
+                }
+            }
+            if now_ms() >= give_up {
+                record.left_behind = true;
+                if own {
+                    record.wait_status = libc::SIGKILL;
+                }
+                return;
+            }
+            libc::poll(std::ptr::null_mut(), 0, 1);
         }
-        self.text(&digits[at..])
     }
-
-    fn c_str(&self) -> *const libc::c_char {
-        self.bytes.as_ptr().cast()
-    }
-}
-
-/// A NUL-terminated number; none for `.` and `..`.
-fn parse_number(bytes: &[u8]) -> Option<i32> {
-    let mut number: i32 = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => number = number.wrapping_mul(10).wrapping_add(i32::from(byte - b'0')),
-            0 if at > 0 => return Some(number),
-            _ => return None,
-        }
-    }
-    None
-}
-
-fn parse_pages(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .fold(0, |sum: u64, byte| sum.wrapping_mul(10).wrapping_add(u64::from(byte - b'0')))
 }
 
 fn now_ms() -> i64 {
@@ -511,15 +310,5 @@ mod tests {
         assert_eq!(Record::from_bytes(&record.to_bytes()), Some(record));
         assert_eq!(Record::from_bytes(&[0; RECORD]), None);
         assert_eq!(Record::from_bytes(&[TAG_END]), None);
-    }
-
-    #[test]
-    fn paths_are_spelled_on_the_stack() {
-        let mut line = Line::new();
-        line.text(b"/proc/").number(4_194_304).text(b"/task/").number(0);
-        assert_eq!(&line.bytes[..line.length], b"/proc/4194304/task/0");
-        assert_eq!(parse_number(b"123\0junk"), Some(123));
-        assert_eq!(parse_number(b"..\0"), None);
-        assert_eq!(parse_pages(b"77\n"), 77);
     }
 }

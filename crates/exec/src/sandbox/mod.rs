@@ -302,3 +302,38 @@ fn mount_flags(path: &Path) -> io::Result<libc::c_ulong> {
     }
     Ok(flags)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// K8, X20: every level that may be reached is told as it is.
+    #[test]
+    fn the_report_is_that_of_what_was_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = SandboxPlan {
+            files: Some(FileRules {
+                writable: vec![folder.path().to_owned()],
+                read_only: vec![folder.path().to_owned()],
+                ..FileRules::default()
+            }),
+            network: Network::Off,
+            required: false,
+        };
+        let prepared = Prepared::new(&plan).unwrap();
+        let (files, mounts, network, no_tcp) = (Achieved::FILES, Achieved::MOUNTS, Achieved::NETWORK, Achieved::NO_TCP);
+        for (achieved, expected) in [
+            (files | mounts | network, (Files::Enforced, Network::Off, By::Landlock, 0)),
+            (files | network, (Files::None, Network::Off, By::Landlock, 1)),
+            (files | mounts, (Files::Enforced, Network::Open, By::Landlock, 1)),
+            (files | mounts | no_tcp, (Files::Enforced, Network::Open, By::Landlock, 1)),
+            (mounts | network, (Files::None, Network::Off, By::Landlock, 1)),
+            (0, (Files::None, Network::Open, By::None, 3)),
+        ] {
+            let report = prepared.report(Achieved(achieved));
+            let got = (report.files, report.network, report.by, report.missing.len());
+            assert_eq!(got, expected, "{achieved}: {:?}", report.missing);
+        }
+        assert_eq!(Prepared::new(&SandboxPlan::none()).unwrap().report(Achieved(0)), SandboxReport::none());
+    }
+}

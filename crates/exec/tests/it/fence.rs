@@ -6,7 +6,7 @@ use std::{
 };
 
 use proofhouse_exec::{
-    run::Command,
+    run::{Command, NotStarted, Outcome},
     sandbox::{By, FileRules, Files, Network, SandboxPlan, SandboxReport},
 };
 
@@ -163,4 +163,79 @@ async fn temporary_files_are_private() {
     let (_, text) = printed(place.fenced("write /dev/shm/seen-by-run , list @/data/runs/1/tmp")).await;
     assert!(text.contains("seen-by-run"), "{text}");
     assert!(place.has("data/runs/1/tmp/seen-by-run"));
+}
+
+/// The test of this name, run again by this program inside a fence.
+fn myself(place: &Place, test: &str, inner: &str) -> Command {
+    let mut command = place.fenced("");
+    command.argv = [std::env::current_exe().unwrap().to_str().unwrap(), "--exact", test, "--nocapture"]
+        .map(str::to_owned)
+        .to_vec();
+    command.env.insert("EXEC_TEST_INNER".to_owned(), inner.to_owned());
+    command
+}
+
+/// K8, X20: where the kernel does not give what is planned, it is said, or, when required, refused.
+#[tokio::test]
+async fn what_cannot_be_enforced_is_said() {
+    let Ok(inner) = std::env::var("EXEC_TEST_INNER") else {
+        let place = Place::new();
+        let root = place.root.path().display().to_string();
+        // Inside a fence nothing can be mounted any more, for anybody.
+        let (end, text) = printed(myself(&place, "fence::what_cannot_be_enforced_is_said", &root)).await;
+        assert_eq!(end.outcome, exited(0), "{text}");
+        return;
+    };
+    let work = PathBuf::from(inner).join("work");
+    let plan = |required| SandboxPlan {
+        files: Some(FileRules {
+            writable: vec![work.clone()],
+            read_only: vec![work.join(".git")],
+            ..FileRules::default()
+        }),
+        network: Network::Open,
+        required,
+    };
+    let mut command = scripted("print ran");
+    (command.cwd, command.sandbox) = (work.clone(), plan(false));
+    let (end, text) = printed(command).await;
+    assert_eq!(text, "ran\n");
+    assert_eq!((end.sandbox.files, end.sandbox.by), (Files::None, By::Landlock));
+    assert!(end.sandbox.missing[0].contains(".git"), "{:?}", end.sandbox);
+
+    let mut command = scripted("print ran");
+    (command.cwd, command.sandbox) = (work.clone(), plan(true));
+    let (end, text) = printed(command).await;
+    assert_eq!(text, "");
+    match end.outcome {
+        Outcome::NotStarted { kind: NotStarted::Refused, message } => {
+            assert!(message.contains("required"), "{message}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// F13, F14 hold for a server without privileges as they do for root.
+#[test]
+fn the_same_without_privileges() {
+    use std::os::unix::process::CommandExt as _;
+    if !fs::metadata("/proc/self").is_ok_and(|data| is_root(&data)) {
+        println!("skipped: this is not root, so the other tests were it");
+        return;
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["fence::", "ends::nothing", "ends::a_", "--test-threads=2"]);
+    child.env("HOME", "/").current_dir("/").uid(65534).gid(65534);
+    match child.output() {
+        Ok(out) => {
+            let text = String::from_utf8_lossy(&out.stdout);
+            assert!(out.status.success(), "{text}");
+        }
+        Err(error) => println!("skipped: another user cannot start the tests here: {error}"),
+    }
+}
+
+fn is_root(data: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    data.uid() == 0
 }
