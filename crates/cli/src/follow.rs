@@ -76,7 +76,7 @@ enum Stopped {
 impl Follower<'_> {
     async fn run(&mut self) -> Result<Followed, Fault> {
         let mut interrupts = Interrupts::watch()?;
-        let mut pause = PAUSES.0;
+        let (mut pause, mut told) = (PAUSES.0, false);
         loop {
             let seen = self.progress.seen;
             match self.read(&mut interrupts).await? {
@@ -84,10 +84,12 @@ impl Follower<'_> {
                 Stopped::Terminated => return self.detach(&mut interrupts, false).await,
                 Stopped::Interrupted => return self.detach(&mut interrupts, true).await,
                 Stopped::Lost(why) => {
-                    if self.progress.seen > seen {
+                    let came_on = self.progress.seen > seen;
+                    if came_on {
                         pause = PAUSES.0;
                     }
-                    if !self.context.out.live && self.remark.is_none() {
+                    if !self.context.out.live && (came_on || !told) {
+                        told = true;
                         self.context.out.remark(format!("the connection was lost ({why}); trying again"));
                     }
                     self.remark = Some(self.context.out.paint(Tone::Unsure, format!("reconnecting: {why}")));

@@ -8,3 +8,4 @@ mod help;
 mod house;
 mod server;
 mod usage;
+mod watch;
