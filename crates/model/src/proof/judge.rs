@@ -459,7 +459,8 @@ fn suite_of(command: &CommandResult) -> Ended {
     } else if let Some(fault) = &results.fault {
         faulty(fault)
     } else if counts.total() == 0 {
-        if command.exits.passes(code) || command.exits.unproven.contains(&code) {
+        // Also a code of the tool's own for "nothing was collected", where it is listed in `ok`.
+        if command.exits.explains_itself(code) || command.exits.unproven.contains(&code) {
             Ended::of(Reason::NoTests, "the suite holds no test".to_owned())
         } else {
             Ended::of(Reason::ExitCode, format!("exit code {code} and no test"))

@@ -87,6 +87,8 @@ fn a_suite_is_judged_by_its_cases_and_its_exit_code() {
         (1, &[("a", S)], Some(R::ResultMismatch)),
         (0, &[], Some(R::NoTests)),
         (1, &[], Some(R::ExitCode)),
+        (10, &[], Some(R::NoTests)),
+        (77, &[], Some(R::NoTests)),
     ];
     for (code, list, expected) in table {
         let command = exited(*code, ParserKind::Junit, read(cases(list)));
