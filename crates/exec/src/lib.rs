@@ -11,6 +11,7 @@
 
 pub mod environment;
 pub mod git;
+pub mod manifests;
 pub mod prepare;
 pub mod redact;
 pub mod run;

@@ -109,6 +109,24 @@ pub enum Refusal {
     VerbNotAllowed,
 }
 
+impl Refusal {
+    /// Its name for records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ArgvInvalid => "argv_invalid",
+            Self::UnknownOption => "unknown_option",
+            Self::NoPayload => "no_payload",
+            Self::GuardConflict => "guard_conflict",
+            Self::DevExcluded => "dev_excluded",
+            Self::SelectorConflict => "selector_conflict",
+            Self::WritesLock => "writes_lock",
+            Self::DefeatsIsolation => "defeats_isolation",
+            Self::OutsideWorktree => "outside_worktree",
+            Self::VerbNotAllowed => "verb_not_allowed",
+        }
+    }
+}
+
 /// What a preparer does to the environment of its commands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvironmentChange {

@@ -68,28 +68,49 @@ impl RunFolders {
 
 impl SandboxPlan {
     /// The plan for a command that works in a worktree: it may write there and in the folders of
-    /// its run, read everything but the plane's own data, and not touch the repository's git
-    /// directories, which for a checkout of a person lie inside the worktree.
-    pub fn in_worktree(worktree: &Path, git_dirs: &[&Path], run: &RunFolders, plane_data: &Path) -> Self {
+    /// its run, read everything but what is hidden (the plane's data, [`credential_stores`]), and
+    /// not touch the repository's git directories, which for a checkout of a person lie inside
+    /// the worktree.
+    pub fn in_worktree(worktree: &Path, git_dirs: &[PathBuf], run: &RunFolders, hidden: Vec<PathBuf>) -> Self {
         let own = [&run.home, &run.tmp, &run.scratch, &run.out].map(Clone::clone);
         Self {
             files: Some(FileRules {
                 writable: own.into_iter().chain([worktree.to_owned()]).collect(),
                 // Those outside what is writable need no protection.
-                read_only: git_dirs
-                    .iter()
-                    .filter(|dir| dir.starts_with(worktree))
-                    .map(|dir| dir.to_path_buf())
-                    .collect(),
-                hidden: vec![plane_data.to_owned()],
+                read_only: git_dirs.iter().filter(|dir| dir.starts_with(worktree)).cloned().collect(),
+                hidden,
                 // A worktree of the plane has its git directory beside it, in the plane's data.
-                readable: git_dirs.iter().map(|dir| dir.to_path_buf()).collect(),
+                readable: git_dirs.to_vec(),
                 private_tmp: Some(run.tmp.clone()),
             }),
             network: Network::Off,
             required: false,
         }
     }
+}
+
+/// Where programs keep the credentials of the person who runs the server, below their home. No
+/// gate and no agent needs them; what an agent's own sign-in needs is granted by name.
+pub fn credential_stores(home: &Path) -> Vec<PathBuf> {
+    const STORES: &[&str] = &[
+        ".ssh",
+        ".aws",
+        ".azure",
+        ".gnupg",
+        ".kube",
+        ".docker/config.json",
+        ".netrc",
+        ".git-credentials",
+        ".config/gh",
+        ".config/gcloud",
+        ".config/git/credentials",
+        ".cargo/credentials.toml",
+        ".npmrc",
+        ".pypirc",
+        ".password-store",
+        ".vault-token",
+    ];
+    STORES.iter().map(|store| home.join(store)).filter(|store| store.exists()).collect()
 }
 
 /// Which files a process may use. Whatever is not hidden can be read and executed.

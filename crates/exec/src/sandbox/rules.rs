@@ -89,7 +89,7 @@ fn beside(hidden: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
             let entry = entry?;
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => open.push(entry.path()),
-                Ok(kind) if !kind.is_symlink() => found.push(entry.path()),
+                Ok(kind) if !kind.is_symlink() && !hidden.contains(&entry.path()) => found.push(entry.path()),
                 _ => {}
             }
             if found.len() + open.len() > BESIDE_MAX {
@@ -113,8 +113,9 @@ mod tests {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
         fs::write(root.join("a/file"), "").unwrap();
+        fs::write(root.join("a/secret"), "").unwrap();
         std::os::unix::fs::symlink(root.join("a/hidden"), root.join("link")).unwrap();
-        let found: Vec<_> = beside(&[root.join("a/hidden")]).unwrap();
+        let found: Vec<_> = beside(&[root.join("a/hidden"), root.join("a/secret")]).unwrap();
         let inside: std::collections::BTreeSet<_> =
             found.iter().filter_map(|path| path.strip_prefix(&root).ok()).map(Path::to_owned).collect();
         assert_eq!(inside, ["a/beside", "a/file", "b"].map(PathBuf::from).into());

@@ -7,7 +7,7 @@ use std::{
 
 use proofhouse_exec::{
     run::{Command, NotStarted, Outcome},
-    sandbox::{By, FileRules, Files, Network, SandboxPlan, SandboxReport},
+    sandbox::{By, FileRules, Files, Network, SandboxPlan, SandboxReport, credential_stores},
 };
 
 use crate::scripted::{exited, printed, scripted};
@@ -19,7 +19,11 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::below(&std::env::temp_dir())
+    }
+
+    fn below(folder: &Path) -> Self {
+        let root = tempfile::tempdir_in(folder).unwrap();
         for folder in ["work/.git/hooks", "work/src", "data/runs/1/out", "data/runs/1/tmp", "home"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
@@ -115,6 +119,22 @@ async fn nothing_outside_can_be_changed() {
     assert!(!Path::new("/tmp/ph-evil").exists() && !Path::new("/etc/ph-evil").exists());
 }
 
+/// L23: what hides beside the plane's data: one file of a folder, and nothing else of it.
+#[tokio::test]
+async fn credentials_are_hidden() {
+    let place = Place::new();
+    fs::create_dir_all(place.at("home/.ssh")).unwrap();
+    fs::write(place.at("home/.ssh/id"), "private").unwrap();
+    fs::write(place.at("home/.netrc"), "private").unwrap();
+    let mut command = place.fenced("print-file @/home/.ssh/id , print-file @/home/.netrc , print-file @/home/notes");
+    let stores = credential_stores(&place.at("home"));
+    assert_eq!(stores.len(), 2);
+    command.sandbox.files.as_mut().unwrap().hidden.extend(stores);
+    let (_, text) = printed(command).await;
+    assert_eq!(text.matches("refused").count(), 2, "{text}");
+    assert!(text.ends_with("mine") && !text.contains("private"), "{text}");
+}
+
 /// F14, P32: the plane's data, environment, memory and processes.
 #[tokio::test]
 async fn the_plane_is_out_of_reach() {
@@ -163,6 +183,11 @@ async fn temporary_files_are_private() {
     let (_, text) = printed(place.fenced("write /dev/shm/seen-by-run , list @/data/runs/1/tmp")).await;
     assert!(text.contains("seen-by-run"), "{text}");
     assert!(place.has("data/runs/1/tmp/seen-by-run"));
+
+    let place = Place::below(Path::new("/var/tmp"));
+    let (end, text) = printed(place.fenced("write /tmp/seen-by-run , write /var/tmp/x")).await;
+    assert!(text.contains("wrote /tmp/seen-by-run") && text.contains("refused: write"), "{text} {end:?}");
+    assert!(place.has("data/runs/1/tmp/seen-by-run") && !Path::new("/tmp/seen-by-run").exists());
 }
 
 /// The test of this name, run again by this program inside a fence.

@@ -8,7 +8,7 @@ use proofhouse_exec::{
     environment::{EnvironmentPlan, child_environment, inherited},
     prepare::{Project, prepare, preparer},
     run::{Command, CommandEnd, Outcome, run},
-    sandbox::{Files, Network, RunFolders, SandboxPlan},
+    sandbox::{Files, Network, RunFolders, SandboxPlan, credential_stores},
 };
 
 use crate::{repository::Repo, scripted::exited};
@@ -51,11 +51,14 @@ impl Ground {
             preparer.env(&folders.scratch, &prepared.project_dir).apply(&mut environment);
         }
         let repository = self.repo.open().await;
-        let git_dirs = repository.git_dirs();
-        let git_dirs: Vec<&Path> = git_dirs.iter().map(|dir| dir.as_path()).collect();
         let mut command = Command::new(prepared.prepared, &root);
         command.env = environment.variables().clone();
-        command.sandbox = SandboxPlan::in_worktree(&root, &git_dirs, &folders, self.plane.path());
+        command.sandbox = SandboxPlan::in_worktree(
+            &root,
+            &repository.git_dirs(),
+            &folders,
+            [vec![self.plane.path().to_owned()], credential_stores(Path::new(&parent["HOME"]))].concat(),
+        );
         command.sandbox.required = true;
         command.timeout = Duration::from_secs(120);
         let end = run(command).await;
