@@ -203,7 +203,9 @@ async fn plane(context: &Context) -> Check {
     if let Some((server, _)) = connect::running(&context.place).await {
         return reached("server", &server.url, context).await;
     }
+    let is_new = context.place.store.is_none() && !context.place.data.join("proofhouse.db").exists();
     match context.place.running() {
+        None if is_new => check("store", How::Note, "there is none yet; the first command makes it", ""),
         Some(server) => check(
             "server",
             How::Bad,

@@ -7,42 +7,72 @@ use crate::{
     out::{Out, Tone, clean},
 };
 
+/// What comes first: the parts that decide what happens on this machine.
+const FIRST: [&str; 4] = ["commands", "network", "require_sandbox", "env_allow"];
+
 /// The policy as lines of text. What this binary does not know is shown as it stands, never left out:
 /// a person who says yes has seen all of it.
 pub fn lines(body: &Value, out: &Out) -> Vec<String> {
     let mut lines = Vec::new();
     let Some(fields) = body.as_object() else { return vec![clean(&body.to_string()).into_owned()] };
-    for (name, value) in fields {
-        let label = out.dim(format!("{:<16}", name.replace('_', " ")));
+    let first = FIRST.iter().filter_map(|name| fields.get_key_value(*name));
+    let rest = fields.iter().filter(|(name, _)| !FIRST.contains(&name.as_str()));
+    for (name, value) in first.chain(rest) {
         match (name.as_str(), value) {
-            ("commands", Value::Array(commands)) => {
-                let mut label = label;
-                for command in commands {
-                    lines.push(format!("  {label} {}", command_words(command, out)));
-                    label = " ".repeat(16);
-                }
-                if commands.is_empty() {
-                    lines.push(format!("  {label} none: nothing may be executed"));
-                }
-            }
+            ("commands", Value::Array(commands)) => lines.extend(command_lines(commands, out)),
             (_, Value::Null) => {}
-            (_, value) => lines.push(format!("  {label} {}", words(value))),
+            (name, value) => lines.push(line(&name.replace('_', " "), Tone::Plain, &words(value), out)),
         }
     }
     lines
 }
 
-fn command_words(command: &Value, out: &Out) -> String {
-    let decision = command.maybe("/decision").unwrap_or("deny");
-    let tone = match decision {
-        "allow" => Tone::Good,
-        "ask" => Tone::Unsure,
-        _ => Tone::Bad,
+fn line(label: &str, tone: Tone, text: &str, out: &Out) -> String {
+    format!("  {} {}", out.dim(format!("{label:<18}")), out.paint(tone, text))
+}
+
+/// Programs by what becomes of them; those with conditions one a line.
+fn command_lines(commands: &[Value], out: &Out) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (decision, label, tone) in [
+        ("allow", "may execute", Tone::Good),
+        ("ask", "asks before", Tone::Unsure),
+        ("deny", "never executes", Tone::Bad),
+    ] {
+        let these = commands.iter().filter(|command| command.maybe("/decision").unwrap_or("deny") == decision);
+        let (plain, conditional): (Vec<_>, Vec<_>) = these.partition(|command| is_unconditional(command));
+        if !plain.is_empty() {
+            let programs: Vec<_> = plain.iter().map(|command| clean(command.text("/program")).into_owned()).collect();
+            lines.push(line(label, tone, &programs.join(", "), out));
+        }
+        for command in conditional {
+            lines.push(line(label, tone, &command_words(command), out));
+        }
+    }
+    if !commands.iter().any(|command| command.text("/decision") != "deny") {
+        lines.push(line("may execute", Tone::Bad, "nothing", out));
+    }
+    lines
+}
+
+fn is_unconditional(command: &Value) -> bool {
+    let plain = |name: &str, value: &Value| {
+        matches!((name, value), ("program" | "decision", _) | (_, Value::Null | Value::Bool(false)))
     };
-    let mut text = format!("{} {}", out.paint(tone, format!("{decision:<5}")), clean(command.text("/program")));
+    command.as_object().is_some_and(|fields| fields.iter().all(|(name, value)| plain(name, value)))
+}
+
+fn command_words(command: &Value) -> String {
+    let mut text = clean(command.text("/program")).into_owned();
     for (name, value) in command.as_object().into_iter().flatten() {
-        if !matches!(name.as_str(), "decision" | "program") && !value.is_null() {
-            text.push_str(&out.dim(format!("  {name} {}", words(value))));
+        match (name.as_str(), value) {
+            ("program" | "decision", _) | (_, Value::Null | Value::Bool(false)) => {}
+            ("args", Value::Array(lists)) => {
+                let lists: Vec<_> = lists.iter().map(|list| format!("`{}`", list.texts("").join(" "))).collect();
+                text.push_str(&format!(" {}", clean(&lists.join(" or "))));
+            }
+            ("inline", _) => text.push_str(", with code or programs as arguments"),
+            (name, value) => text.push_str(&format!(", {name}: {}", words(value))),
         }
     }
     text
@@ -74,21 +104,32 @@ mod tests {
     #[test]
     fn every_part_of_a_policy_is_shown() {
         let policy = json!({
-            "allowed_paths": ["."], "denied_paths": [".env", "*.key"], "network": "off", "require_sandbox": false,
-            "commands": [{"program": "cargo", "decision": "allow", "args": [["test"]]}, {"program": "curl"}],
+            "allowed_paths": {"*": ["."]}, "denied_paths": [".env", "*.key"], "network": "off", "require_sandbox": false,
+            "commands": [
+                {"program": "cargo", "decision": "allow", "inline": false},
+                {"program": "python3", "decision": "allow"},
+                {"program": "sh", "decision": "allow", "inline": true},
+                {"program": "npm", "decision": "ask", "args": [["run", "test"], ["ci"]]},
+                {"program": "curl"},
+                {"program": "\u{1b}[31mx", "decision": "deny", "future": 1},
+            ],
             "future_field": {"a": 1},
         });
         assert_eq!(
             lines(&policy, &Out::plain()),
             [
-                "  allowed paths    .",
-                "  denied paths     .env, *.key",
-                "  network          off",
-                "  require sandbox  no",
-                "  commands         allow cargo  args test",
-                "                   deny  curl",
-                "  future field     a: 1",
+                "  may execute        cargo, python3",
+                "  may execute        sh, with code or programs as arguments",
+                "  asks before        npm `run test` or `ci`",
+                "  never executes     curl",
+                "  never executes     x, future: 1",
+                "  network            off",
+                "  require sandbox    no",
+                "  allowed paths      *: .",
+                "  denied paths       .env, *.key",
+                "  future field       a: 1",
             ]
         );
+        assert_eq!(lines(&json!({"commands": []}), &Out::plain()), ["  may execute        nothing"]);
     }
 }
