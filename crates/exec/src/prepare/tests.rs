@@ -517,3 +517,38 @@ proptest! {
         }
     }
 }
+
+// L37 L68 L74: what is prepared is what the policy judges, and the starter lets it through.
+#[test]
+fn the_starter_policy_allows_what_is_prepared() {
+    use model::policy::{Judged, Policy};
+    let policy = Policy::starter(&["rust", "python", "node", "go"], &[]);
+    let project = project(&[
+        ("pyproject.toml", GROUP),
+        ("uv.lock", ""),
+        ("package.json", "{}"),
+        ("go.mod", ""),
+        ("Cargo.toml", ""),
+    ]);
+    let judged = |line: &str| {
+        let prepared = prepare(&words(line), &project).unwrap().prepared;
+        policy.judge_command(&prepared, Path::new("/tree"), "")
+    };
+    for line in [
+        "pytest -q",
+        "uv run pytest",
+        "uv run -m pytest",
+        "coverage run -m pytest",
+        "cargo test",
+        "npm install",
+        "npm test",
+        "npx eslint .",
+        "go test ./...",
+        "python3 -m unittest",
+    ] {
+        assert_eq!(judged(line), Judged::Allowed, "{line}");
+    }
+    for line in ["uv run make", "npx rimraf x", "uv run python -c pass", "./ci/gate", "sh -c true", "env cargo test"] {
+        assert_ne!(judged(line), Judged::Allowed, "{line}");
+    }
+}
