@@ -75,6 +75,7 @@ fn statements() -> Vec<&'static [sql::Sql]> {
         leader::STATEMENTS,
         lease::STATEMENTS,
         migrate::STATEMENTS,
+        postgres::STATEMENTS,
         project::STATEMENTS,
         question::STATEMENTS,
         requirement::STATEMENTS,

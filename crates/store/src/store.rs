@@ -52,8 +52,9 @@ impl Store {
                 Backend::Sqlite(Sqlite { writer, readers: Readers::new(path.clone()), path })
             }
             StoreUrl::Postgres(url) => {
-                let postgres = Postgres::new(&url, Arc::clone(&hooks))?;
+                let mut postgres = Postgres::new(&url, Arc::clone(&hooks))?;
                 migrate::postgres(&postgres).await?;
+                postgres.connect_replicas().await?;
                 Backend::Postgres(postgres)
             }
         };

@@ -1,15 +1,20 @@
 //! The PostgreSQL side: a pool of connections, each script its own transaction, repeated when the
 //! database asks for it.
 
+pub(crate) mod listen;
+
 use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use futures::future::BoxFuture;
 use tokio_postgres::{NoTls, error::SqlState, types::ToSql};
 
+use listen::Wakes;
+
 use crate::{
     commit::Hooks,
     error::StoreError,
+    sql::statements,
     tx::{Driver, Tx},
     value::{Row, Value},
 };
@@ -18,6 +23,10 @@ use crate::{
 pub const CONNECTIONS: usize = 16;
 /// Times a script is begun at most, when the database broke it off.
 const TRIES: u32 = 6;
+
+statements! {
+    SCHEMA => sqlite "", postgres "SELECT CAST(current_schema() AS text)";
+}
 
 /// A connection inside a transaction.
 pub(crate) struct PgTx {
@@ -139,7 +148,9 @@ pub(crate) fn map(error: &tokio_postgres::Error) -> (StoreError, bool) {
 #[derive(Clone)]
 pub(crate) struct Postgres {
     pool: Pool,
+    config: Arc<tokio_postgres::Config>,
     hooks: Arc<Hooks>,
+    wakes: Option<Arc<Wakes>>,
 }
 
 impl Postgres {
@@ -150,7 +161,9 @@ impl Postgres {
             config.connect_timeout(Duration::from_secs(5));
         }
         config.application_name("proofhouse");
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        config.keepalives_idle(Duration::from_secs(30));
+        let manager =
+            Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
@@ -161,7 +174,14 @@ impl Postgres {
             })
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { pool, hooks })
+        Ok(Self { pool, config: Arc::new(config), hooks, wakes: None })
+    }
+
+    /// Starts the wake-ups between replicas, once the schema is there.
+    pub async fn connect_replicas(&mut self) -> Result<(), StoreError> {
+        let schema = self.read(&|tx| Box::pin(async move { tx.query_one(&SCHEMA, &[]).await?.text() })).await?;
+        self.wakes = Some(Wakes::start(Arc::clone(&self.config), self.pool.clone(), &self.hooks, &schema));
+        Ok(())
     }
 
     /// Begins a transaction on a connection of the pool.
@@ -232,6 +252,9 @@ impl Postgres {
             match outcome {
                 Ok(value) => match end(&mut pg, commit).await {
                     Ok(()) => {
+                        if let Some(wakes) = &self.wakes {
+                            wakes.add(woken.clone());
+                        }
                         self.hooks.committed(woken);
                         return Ok(value);
                     }

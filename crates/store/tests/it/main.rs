@@ -7,7 +7,10 @@
 
 extern crate proofhouse_store as store;
 
+mod faults;
 mod journal;
+mod kept;
+mod proof;
 mod queue;
 mod rows;
 mod support;

@@ -205,6 +205,22 @@ impl Db {
         self.store.read(move |tx| Box::pin(async move { tx.run(id).await })).await.unwrap().unwrap()
     }
 
+    /// Changes the database behind the store's back.
+    pub async fn harm(&self, sql: &str) {
+        match &self.url {
+            StoreUrl::Sqlite(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.busy_timeout(Duration::from_secs(5)).unwrap();
+                connection.execute_batch(sql).unwrap();
+            }
+            StoreUrl::Postgres(url) => {
+                let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+                tokio::spawn(connection);
+                client.batch_execute(sql).await.unwrap();
+            }
+        }
+    }
+
     pub async fn task(&self, id: TaskId) -> model::task::Task {
         self.store.read(move |tx| Box::pin(async move { tx.task(id).await })).await.unwrap().unwrap()
     }
