@@ -6,7 +6,7 @@
 
 pub mod capture;
 pub mod change;
-//pub mod check;
+pub mod check;
 pub mod classify;
 pub mod config;
 pub mod evidence;
@@ -17,9 +17,10 @@ pub mod naming;
 pub mod places;
 pub mod requirement;
 pub mod results;
-//pub mod run;
+pub mod review;
+pub mod run;
 pub mod scope;
-//pub mod selection;
+pub mod selection;
 pub mod settings;
 pub mod standing;
 pub mod stub;
