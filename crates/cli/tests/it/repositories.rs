@@ -40,7 +40,7 @@ fn a_folder_that_cannot_be_read_is_told_with_its_code() {
         return;
     }
     fs::create_dir(house.at("closed")).unwrap();
-    fs::set_permissions(house.at("closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(house.at("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     house.run(["init", "--yes", house.at("closed").to_str().unwrap()]).refused(2, "PH-1043");
 }
 
