@@ -118,6 +118,8 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 
 fn secure(headers: &mut HeaderMap, id: HeaderValue) {
     headers.insert(REQUEST_ID, id);
+    // What one caller may see is not kept for the next, unless an answer says otherwise.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(header::REFERRER_POLICY, NO_REFERRER);

@@ -49,7 +49,6 @@ pub fn render(problem: &Problem, request_id: &HeaderValue, response: &mut Respon
     let document = document(problem, status, request_id.to_str().unwrap_or_default());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if problem.code == Code::NoSession {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"proofhouse\""));
     }

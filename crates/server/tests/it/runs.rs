@@ -207,3 +207,46 @@ async fn pause_resume_and_retry() {
     plane.post(&path("cancel"), &json!({})).send().await.expect(202);
     plane.post(&path("retry"), &json!({"mode": "backwards"})).send().await.refused(422, "PH-1002");
 }
+
+/// P2, P66: a run's token starts runs in its project, in the run's name, and controls none.
+#[tokio::test]
+async fn a_run_starts_runs_and_controls_none() {
+    let plane = TestPlane::start().await;
+    let parent = plane.probe(1).await;
+    let body = json!({"kind": "run", "run": parent, "project": plane.project.id, "role": "member"});
+    let token = plane.token(body).await;
+    let start = plane.ask(Method::POST, &plane.runs()).token(&token).json(&json!({"kind": "probe"}));
+    let child = start.send().await.expect(202).json()["run"].as_str().unwrap().to_owned();
+    let view = plane.ask(Method::GET, &format!("/api/v1/runs/{child}")).token(&token).send().await.expect(200).json();
+    assert_eq!((&view["trigger"], &view["parent"]), (&json!("run"), &json!(parent)));
+    assert_eq!(view["created_by"], json!({"type": "run", "id": parent}));
+    for verb in ["cancel", "pause", "resume", "retry"] {
+        let ask = plane.ask(Method::POST, &format!("/api/v1/runs/{child}/{verb}")).token(&token).json(&json!({}));
+        ask.send().await.refused(403, "PH-1005");
+    }
+    // Who acts is never in a body.
+    let forged = json!({"kind": "probe", "created_by": {"type": "person"}, "trigger": "person"});
+    plane.ask(Method::POST, &plane.runs()).token(&token).json(&forged).send().await.refused(422, "PH-1002");
+    let program = plane.token(json!({"kind": "program"})).await;
+    let start = plane.ask(Method::POST, &plane.runs()).token(&program).json(&json!({"kind": "probe"}));
+    let run = start.send().await.expect(202).json()["run"].as_str().unwrap().to_owned();
+    let view = plane.get(&format!("/api/v1/runs/{run}")).send().await.expect(200).json();
+    assert_eq!((&view["trigger"], &view["created_by"]["type"]), (&json!("token"), &json!("token")));
+}
+
+/// X12, K1: a retry is a new run that names the old one; the same key makes one.
+#[tokio::test]
+async fn a_retry_is_a_new_run_once() {
+    let plane = TestPlane::start().await;
+    let old = plane.probe(1).await;
+    plane.post(&format!("/api/v1/runs/{old}/cancel"), &json!({})).send().await.expect(200);
+    let retry =
+        || plane.post(&format!("/api/v1/runs/{old}/retry"), &json!({"mode": "all"})).header("idempotency-key", "r");
+    let first = retry().send().await.expect(202);
+    assert_eq!(first.bytes, retry().send().await.expect(202).bytes);
+    let new = first.json()["run"].as_str().unwrap().to_owned();
+    let view = plane.get(&format!("/api/v1/runs/{new}")).send().await.expect(200).json();
+    assert_eq!(view["retry_of"], old);
+    let before = plane.get(&format!("/api/v1/runs/{old}")).send().await.expect(200).json();
+    assert_eq!(before["status"], "cancelled");
+}

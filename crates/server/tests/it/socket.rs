@@ -231,3 +231,18 @@ async fn a_stop_answers_what_was_accepted() {
     assert!(read_all(&mut idle).await.starts_with("HTTP/1.1 200 "));
     assert!(served.stop().await < Duration::from_secs(10));
 }
+
+/// K7: beyond the limit of connections, the next one waits its turn and costs nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_are_bounded() {
+    let plane = TestPlane::start().await;
+    let served = plane.serve_with(ServeLimits { connections: 2, ..ServeLimits::default() }).await;
+    let one = TcpStream::connect(served.address).await.unwrap();
+    let _two = TcpStream::connect(served.address).await.unwrap();
+    let mut three = TcpStream::connect(served.address).await.unwrap();
+    three.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut byte = [0; 1];
+    assert!(timeout(Duration::from_millis(300), three.read(&mut byte)).await.is_err(), "it has to wait");
+    drop(one);
+    timeout(Duration::from_secs(5), three.read_exact(&mut byte)).await.unwrap().unwrap();
+}
