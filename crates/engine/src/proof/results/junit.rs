@@ -1,396 +1,383 @@
-//! JUnit XML: the format that nobody specified and everybody writes.
+//! JUnit XML, in the many dialects that tools write.
 //!
-//! Suites nest, a case may hold `failure` and `error` both, and the counts in attributes lie. No entity
-//! is ever declared or expanded.
+//! Suites nest; a case is counted where it stands, whatever the attributes of its suites claim.
+//! Entities are never expanded: a document type declaration ends the reading (P45).
 
-use model::proof::results::{Case, CaseOutcome, ParsedResults, ParserKind, ResultsFault, ResultsProblem};
+use model::proof::results::{Case, CaseCounts, CaseOutcome, ParsedResults, ParserKind, ResultsFault, ResultsProblem};
 use quick_xml::{
     Reader,
-    escape::unescape,
-    events::{BytesRef, BytesStart, Event},
+    events::{BytesStart, Event},
 };
 
-use super::{millis, push, small_enough};
+use super::{Gathered, Options, malformed, notation::Parts, text, whole};
 
-/// Nested deeper than this is no report.
-const DEPTH: usize = 256;
+/// How deep elements may nest.
+const DEPTH: usize = 128;
+/// How many attributes an element may have; looking for doubles among them is not linear.
+const ATTRIBUTES: usize = 64;
 
-/// A case as the file names it.
-#[derive(Debug, Default, Clone)]
-struct RawCase {
-    suites: Vec<String>,
-    classname: String,
-    name: String,
-    file: Option<String>,
-}
-
-/// The full name of a case, and the further exact names it goes by.
-///
-/// A report that names Python files gets node ids (`tests/test_a.py::Class::test`), since that is how
-/// pytest writes a test's name. Others keep `name`, also known behind its class and behind its suites.
-fn names(raw: &RawCase) -> (String, Vec<String>) {
-    let RawCase { suites, classname, name, file } = raw;
-    let mut also = Vec::new();
-    let mut full = name.clone();
-    if let Some(path) = file.as_deref().and_then(|file| file.strip_suffix(".py")) {
-        let module = path.replace('/', ".");
-        let class = classname.strip_prefix(&module).map(|rest| rest.trim_start_matches('.').replace('.', "::"));
-        let class = class.unwrap_or_default();
-        let inner = if class.is_empty() { name.clone() } else { format!("{class}::{name}") };
-        full = format!("{path}.py::{inner}");
-        also.extend([name.clone(), inner]);
-    }
-    if !classname.is_empty() {
-        also.extend([".", "::", "#", " "].map(|between| format!("{classname}{between}{name}")));
-    }
-    // Describe blocks: the outermost suite is often the file or the run, so every tail is a name.
-    let suites: Vec<&str> = suites.iter().map(String::as_str).filter(|suite| !suite.is_empty()).collect();
-    for from in 0..suites.len() {
-        let path = &suites[from..];
-        also.extend([" > ", " "].map(|between| format!("{}{between}{name}", path.join(between))));
-    }
-    // Playwright writes the path of titles into the name.
-    if name.contains(" › ") {
-        also.push(name.replace(" › ", " > "));
-        also.push(name.replace(" › ", " "));
-        also.extend(name.rsplit(" › ").next().map(str::to_owned));
-    }
-    also.retain(|other| *other != full);
-    also.sort_unstable();
-    also.dedup();
-    (full, also)
-}
-
-/// Reads a report.
-///
-/// # Errors
-/// Why it is none.
-pub fn parse(bytes: &[u8]) -> Result<ParsedResults, ResultsProblem> {
-    small_enough(bytes)?;
-    let mut reading = Reading::default();
-    let mut reader = Reader::from_reader(bytes);
-    let mut buffer = Vec::new();
-    loop {
-        let at = reader.buffer_position();
-        let wrong = |message: String| ResultsProblem::Malformed { parser: ParserKind::Junit, at, message };
-        let event = reader.read_event_into(&mut buffer).map_err(|error| wrong(error.to_string()))?;
-        match event {
-            Event::Start(tag) => reading.open(&tag).map_err(|stop| stop.at(at))?,
-            Event::Empty(tag) => {
-                reading.open(&tag).map_err(|stop| stop.at(at))?;
-                reading.close()?;
-            }
-            Event::End(_) => reading.close()?,
-            Event::Text(text) => reading.text(&text)?,
-            Event::CData(text) => reading.text(&text)?,
-            Event::GeneralRef(name) => {
-                let text = reference(&name).ok_or_else(|| wrong("an unknown entity".to_owned()))?;
-                reading.text(text.as_bytes())?;
-            }
-            Event::DocType(doctype) => {
-                if doctype.windows(8).any(|part| part.eq_ignore_ascii_case(b"<!ENTITY")) || doctype.contains(&b'%') {
-                    return Err(ResultsProblem::Entities);
-                }
-            }
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
-            Event::Eof => break,
-        }
-        buffer.clear();
-    }
-    let at = bytes.len() as u64;
-    let wrong =
-        |message: &str| ResultsProblem::Malformed { parser: ParserKind::Junit, at, message: message.to_owned() };
-    if !reading.stack.is_empty() {
-        return Err(wrong("the file ends inside an element"));
-    }
-    if !reading.has_root {
-        return Err(wrong("there is no testsuite"));
-    }
-    Ok(reading.finish())
-}
-
-/// The five entities of XML itself, and characters by number.
-fn reference(name: &BytesRef<'_>) -> Option<String> {
-    if let Some(c) = name.resolve_char_ref().ok()? {
-        return Some(c.to_string());
-    }
-    let text = match &**name {
-        b"lt" => "<",
-        b"gt" => ">",
-        b"amp" => "&",
-        b"quot" => "\"",
-        b"apos" => "'",
-        _ => return None,
-    };
-    Some(text.to_owned())
-}
-
-enum Stop {
-    Message(String),
-    Problem(ResultsProblem),
-}
-
-impl Stop {
-    fn at(self, at: u64) -> ResultsProblem {
-        match self {
-            Self::Message(message) => ResultsProblem::Malformed { parser: ParserKind::Junit, at, message },
-            Self::Problem(problem) => problem,
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Element {
-    Root,
-    Suite,
-    Case,
-    /// `failure`, `error` or `skipped`: what it says is the message.
-    Verdict,
+/// An element that is open.
+enum Open {
+    Suites,
+    Suite(Suite),
+    Case(Box<OpenCase>),
+    /// What says how a case, or a suite as a whole, ended.
+    Mark(Mark, String),
     Other,
 }
 
-struct OpenCase {
-    raw: RawCase,
-    outcome: CaseOutcome,
-    message: String,
-    duration_ms: Option<u64>,
-    is_todo: bool,
+struct Suite {
+    named: bool,
+    title: String,
+    claims: Claims,
+    /// Cases directly inside, and all of them.
+    own: CaseCounts,
+    all: CaseCounts,
 }
 
-struct Reading {
-    results: ParsedResults,
-    stack: Vec<Element>,
-    suites: Vec<String>,
-    case: Option<OpenCase>,
-    has_root: bool,
-    /// Claims of the outermost element that makes any.
-    claimed: Option<[u64; 2]>,
-    claimed_at: usize,
-}
-
-impl Default for Reading {
-    fn default() -> Self {
-        Self {
-            results: ParsedResults::empty(ParserKind::Junit),
-            stack: Vec::new(),
-            suites: Vec::new(),
-            case: None,
-            has_root: false,
-            claimed: None,
-            claimed_at: usize::MAX,
-        }
-    }
-}
-
+/// What a suite says about itself.
 #[derive(Default)]
-struct Attributes {
-    name: Option<String>,
-    classname: Option<String>,
-    file: Option<String>,
-    time: Option<f64>,
-    status: Option<String>,
-    message: Option<String>,
-    kind: Option<String>,
+struct Claims {
     tests: Option<u64>,
     bad: Option<u64>,
 }
 
-fn attributes(tag: &BytesStart<'_>) -> Result<Attributes, Stop> {
-    let mut found = Attributes::default();
-    for attribute in tag.attributes() {
-        let attribute = attribute.map_err(|error| Stop::Message(error.to_string()))?;
-        let raw =
-            std::str::from_utf8(&attribute.value).map_err(|_| Stop::Message("an attribute is not UTF-8".to_owned()))?;
-        let value = unescape(raw).map_err(|error| Stop::Message(error.to_string()))?.into_owned();
-        match attribute.key.local_name().as_ref() {
-            b"name" => found.name = Some(value),
-            b"classname" | b"class" => found.classname = Some(value),
-            b"file" | b"filepath" => found.file = Some(value),
-            b"time" => found.time = value.trim().replace(',', "").parse().ok(),
-            b"status" | b"result" => found.status = Some(value.to_ascii_lowercase()),
-            b"message" => found.message = Some(value),
-            b"type" => found.kind = Some(value),
-            b"tests" => found.tests = value.trim().parse().ok(),
-            b"failures" | b"errors" => {
-                let count = value.trim().parse().unwrap_or(0u64);
-                found.bad = Some(found.bad.unwrap_or(0).saturating_add(count));
-            }
-            _ => {}
-        }
-    }
-    Ok(found)
+#[derive(Default)]
+struct OpenCase {
+    classname: String,
+    name: String,
+    file: Option<String>,
+    duration_ms: Option<u64>,
+    failed: bool,
+    error: bool,
+    skipped: bool,
+    todo: bool,
+    flaky: u32,
+    message: String,
 }
 
-impl Reading {
-    fn open(&mut self, tag: &BytesStart<'_>) -> Result<(), Stop> {
-        if self.stack.len() >= DEPTH {
-            return Err(Stop::Message("elements are nested too deep".to_owned()));
-        }
-        let name = tag.local_name();
-        let attributes = attributes(tag)?;
-        let element = match (self.stack.last(), name.as_ref()) {
-            (None, b"testsuites" | b"testsuite") if self.has_root => {
-                return Err(Stop::Message("there is a second report in the file".to_owned()));
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Failure,
+    Error,
+    Skipped { todo: bool },
+    Flaky,
+}
+
+/// Reads JUnit XML.
+pub(super) fn parse(bytes: &[u8], options: &Options<'_>) -> Result<ParsedResults, ResultsProblem> {
+    whole(ParserKind::Junit, options.output_cut)?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| malformed(ParserKind::Junit, error.valid_up_to(), "not UTF-8"))?;
+    let mut reader = Reader::from_str(text);
+    let mut walk = Walk { options, open: Vec::new(), suites: Vec::new(), root_seen: false, lies: 0, found: Gathered::new(ParserKind::Junit) };
+    loop {
+        let event = match reader.read_event() {
+            Ok(event) => event,
+            Err(error) => {
+                let at = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
+                return Err(malformed(ParserKind::Junit, at, error.to_string()));
             }
-            (None, b"testsuites") => Element::Root,
-            (None, b"testsuite") | (Some(Element::Root | Element::Suite), b"testsuite") => Element::Suite,
-            (None, _) => return Err(Stop::Message("the outermost element is no testsuite".to_owned())),
-            (Some(Element::Root | Element::Suite), b"testcase") => Element::Case,
-            (Some(Element::Root | Element::Suite | Element::Case), b"failure" | b"error" | b"skipped") => {
-                Element::Verdict
-            }
-            _ => Element::Other,
         };
-        match element {
-            Element::Root | Element::Suite => {
-                self.has_root = true;
-                self.claim(&attributes);
-                // A root has no place in the names of its cases.
-                if element == Element::Suite {
-                    self.suites.push(attributes.name.unwrap_or_default());
-                }
+        let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+        if matches!(event, Event::Eof) {
+            return walk.finish(at);
+        }
+        walk.on(event, at)?;
+    }
+}
+
+struct Walk<'a> {
+    options: &'a Options<'a>,
+    open: Vec<Open>,
+    /// Titles of the open suites that have one.
+    suites: Vec<String>,
+    root_seen: bool,
+    lies: u64,
+    found: Gathered,
+}
+
+impl Walk<'_> {
+    fn on(&mut self, event: Event<'_>, at: usize) -> Result<(), ResultsProblem> {
+        let bad = |message: String| malformed(ParserKind::Junit, at, message);
+        match event {
+            Event::Start(start) => self.start(&start, at),
+            Event::Empty(start) => {
+                self.start(&start, at)?;
+                self.end()
             }
-            Element::Case => {
-                self.case = Some(OpenCase {
-                    outcome: by_status(attributes.status.as_deref()),
-                    message: String::new(),
-                    is_todo: false,
-                    duration_ms: attributes.time.and_then(millis),
-                    raw: RawCase {
-                        suites: self.suites.clone(),
-                        classname: attributes.classname.unwrap_or_default(),
-                        name: attributes.name.unwrap_or_default(),
-                        file: attributes.file,
+            // The reader has compared the names.
+            Event::End(_) => self.end(),
+            Event::Text(content) => {
+                let content = content.decode().map_err(|error| bad(error.to_string()))?;
+                self.text(&content, at)
+            }
+            Event::CData(content) => {
+                if self.open.is_empty() {
+                    return Err(bad("text outside the root element".to_owned()));
+                }
+                let content = content.decode().map_err(|error| bad(error.to_string()))?;
+                self.text(&content, at)
+            }
+            Event::GeneralRef(entity) => {
+                let resolved = match entity.resolve_char_ref() {
+                    Ok(Some(c)) => Some(c),
+                    Ok(None) => match &*entity {
+                        b"lt" => Some('<'),
+                        b"gt" => Some('>'),
+                        b"amp" => Some('&'),
+                        b"apos" => Some('\''),
+                        b"quot" => Some('"'),
+                        _ => None,
                     },
-                });
-            }
-            Element::Verdict => {
-                let outcome = match name.as_ref() {
-                    b"failure" => CaseOutcome::Failed,
-                    b"error" => CaseOutcome::Error,
-                    _ => CaseOutcome::Skipped,
+                    Err(error) => return Err(bad(error.to_string())),
                 };
-                let todo = outcome == CaseOutcome::Skipped && attributes.kind.as_deref() == Some("todo");
-                if let Some(case) = self.case.as_mut().filter(|_| todo) {
-                    // As in TAP, what is still to do may fail; it is never a pass.
-                    case.is_todo = true;
+                let c = resolved.ok_or_else(|| bad("a reference to an unknown entity".to_owned()))?;
+                if self.open.is_empty() {
+                    return Err(bad("text outside the root element".to_owned()));
                 }
-                self.verdict(outcome, attributes.message).map_err(Stop::Problem)?;
+                self.text(c.encode_utf8(&mut [0; 4]), at)
             }
-            Element::Other => {}
-        }
-        self.stack.push(element);
-        Ok(())
-    }
-
-    fn claim(&mut self, attributes: &Attributes) {
-        let Some(tests) = attributes.tests else { return };
-        let depth = self.stack.len();
-        let bad = attributes.bad.unwrap_or(0);
-        match &mut self.claimed {
-            Some([all, all_bad]) if depth == self.claimed_at => {
-                *all = all.saturating_add(tests);
-                *all_bad = all_bad.saturating_add(bad);
-            }
-            Some(_) if depth > self.claimed_at => {}
-            claimed => {
-                *claimed = Some([tests, bad]);
-                self.claimed_at = depth;
-            }
+            Event::DocType(content) => Err(if content.windows(7).any(|window| window == b"<!ENTIT") {
+                ResultsProblem::Entities
+            } else {
+                bad("a document type declaration".to_owned())
+            }),
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) | Event::Eof => Ok(()),
         }
     }
 
-    fn verdict(&mut self, outcome: CaseOutcome, message: Option<String>) -> Result<(), ResultsProblem> {
-        if let Some(case) = &mut self.case {
-            // Failure and error outweigh a skip, whichever comes first.
-            let worse = |outcome| match outcome {
-                CaseOutcome::Passed => 0,
-                CaseOutcome::Skipped => 1,
-                CaseOutcome::Error => 2,
-                CaseOutcome::Failed => 3,
-            };
-            if worse(outcome) > worse(case.outcome) {
-                case.outcome = outcome;
-            }
-            if let Some(message) = message {
-                append(&mut case.message, message.as_bytes());
-                append(&mut case.message, b"\n");
-            }
-            return Ok(());
+    fn start(&mut self, start: &BytesStart<'_>, at: usize) -> Result<(), ResultsProblem> {
+        let bad = |message: &str| malformed(ParserKind::Junit, at, message);
+        if self.open.len() >= DEPTH {
+            return Err(bad("elements nest too deep"));
         }
-        // A suite that failed as a whole: nothing of it can be trusted to have run.
-        if outcome == CaseOutcome::Skipped {
-            return Ok(());
-        }
-        let suites = self.suites.clone();
-        let raw = RawCase { name: suites.last().cloned().unwrap_or_default(), suites, ..RawCase::default() };
-        let (name, _) = names(&raw);
-        let text = message.unwrap_or_default();
-        let name = if name.is_empty() { "suite".to_owned() } else { name };
-        push(&mut self.results, Case::new(name, CaseOutcome::Error).saying(&text))?;
-        self.results.fault.get_or_insert(ResultsFault::Collection { text });
-        Ok(())
-    }
-
-    fn text(&mut self, bytes: &[u8]) -> Result<(), ResultsProblem> {
-        if let (Some(Element::Verdict), Some(case)) = (self.stack.last(), &mut self.case) {
-            append(&mut case.message, bytes);
-        }
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), ResultsProblem> {
-        match self.stack.pop() {
-            Some(Element::Suite) => {
-                self.suites.pop();
+        let kind = start.local_name();
+        let kind = kind.as_ref();
+        if self.open.is_empty() {
+            if std::mem::replace(&mut self.root_seen, true) {
+                return Err(bad("a second root element"));
             }
-            Some(Element::Case) => {
-                if let Some(case) = self.case.take() {
-                    let (name, also) = names(&case.raw);
-                    let outcome = if case.is_todo { CaseOutcome::Skipped } else { case.outcome };
-                    let mut made = Case::new(name, outcome).saying(&case.message);
-                    made.file = case.raw.file;
-                    made.duration_ms = case.duration_ms;
-                    made.also = also;
-                    push(&mut self.results, made)?;
+            if !matches!(kind, b"testsuites" | b"testsuite") {
+                return Err(bad("the root element is neither testsuites nor testsuite"));
+            }
+        }
+        let inside_case = self.open.iter().any(|open| matches!(open, Open::Case(_)));
+        let mut suite = Suite {
+            named: false,
+            title: String::new(),
+            claims: Claims::default(),
+            own: CaseCounts::default(),
+            all: CaseCounts::default(),
+        };
+        let mut case = OpenCase::default();
+        let mut said = String::new();
+        let mut todo = false;
+        for (n, attribute) in start.attributes().enumerate() {
+            let attribute = attribute.map_err(|error| bad(&error.to_string()))?;
+            if n >= ATTRIBUTES {
+                return Err(bad("an element with too many attributes"));
+            }
+            let value = attribute.unescape_value().map_err(|error| bad(&error.to_string()))?;
+            match (kind, attribute.key.local_name().as_ref()) {
+                (b"testsuite", b"name") => {
+                    suite.named = !value.trim().is_empty();
+                    suite.title = text::name(&value);
                 }
+                (b"testsuite", b"tests") => suite.claims.tests = value.trim().parse().ok(),
+                (b"testsuite", b"failures" | b"errors") => {
+                    if let Ok(claimed) = value.trim().parse::<u64>() {
+                        suite.claims.bad = Some(suite.claims.bad.unwrap_or(0).saturating_add(claimed));
+                    }
+                }
+                (b"testcase", b"name") => case.name = value.into_owned(),
+                (b"testcase", b"classname") => case.classname = value.into_owned(),
+                (b"testcase", b"file") => case.file = Some(value.into_owned()),
+                (b"testcase", b"time") => case.duration_ms = text::seconds(&value),
+                (b"testcase", b"status" | b"result") => match value.trim().to_ascii_lowercase().as_str() {
+                    "notrun" | "disabled" | "suppressed" | "skipped" | "ignored" | "pending" => case.skipped = true,
+                    "fail" | "failed" | "failure" => case.failed = true,
+                    "error" | "errored" => case.error = true,
+                    _ => {}
+                },
+                (b"failure" | b"error" | b"skipped" | b"flakyFailure" | b"flakyError", b"message") => {
+                    text::extend(&mut said, &value);
+                }
+                (b"skipped", b"type") => todo = value.as_ref() == "todo",
+                _ => {}
             }
-            _ => {}
         }
+        self.open.push(match kind {
+            b"testcase" if inside_case => return Err(bad("a testcase inside a testcase")),
+            b"testcase" => Open::Case(Box::new(case)),
+            b"testsuite" => {
+                if suite.named {
+                    self.suites.push(suite.title.clone());
+                }
+                Open::Suite(suite)
+            }
+            b"testsuites" => Open::Suites,
+            b"failure" => Open::Mark(Mark::Failure, said),
+            b"error" => Open::Mark(Mark::Error, said),
+            b"skipped" => Open::Mark(Mark::Skipped { todo }, said),
+            b"flakyFailure" | b"flakyError" => Open::Mark(Mark::Flaky, said),
+            _ => Open::Other,
+        });
         Ok(())
     }
 
-    fn finish(mut self) -> ParsedResults {
-        let counts = self.results.counts;
-        if let Some([tests, bad]) = self.claimed
-            && (tests != counts.total() || bad != counts.bad())
-        {
-            self.results.notes.push(format!(
-                "the file claims {tests} tests and {bad} failures; it holds {} and {}",
-                counts.total(),
-                counts.bad()
-            ));
+    fn text(&mut self, content: &str, at: usize) -> Result<(), ResultsProblem> {
+        match self.open.last_mut() {
+            None if content.trim().is_empty() => Ok(()),
+            None => Err(malformed(ParserKind::Junit, at, "text outside the root element")),
+            Some(Open::Mark(_, said)) => {
+                if said.is_empty() || said.ends_with('\n') {
+                    text::extend(said, content.trim_start());
+                } else {
+                    text::extend(said, content);
+                }
+                Ok(())
+            }
+            Some(_) => Ok(()),
         }
-        self.results
     }
-}
 
-/// What some tools say in an attribute instead of an element.
-fn by_status(status: Option<&str>) -> CaseOutcome {
-    match status {
-        Some("notrun" | "not_run" | "skipped" | "ignored" | "disabled" | "pending" | "suppressed") => {
+    fn end(&mut self) -> Result<(), ResultsProblem> {
+        match self.open.pop() {
+            Some(Open::Mark(mark, said)) => self.mark(mark, &said),
+            Some(Open::Case(case)) => self.case(*case),
+            Some(Open::Suite(suite)) => {
+                self.suite(&suite);
+                Ok(())
+            }
+            Some(Open::Suites | Open::Other) | None => Ok(()),
+        }
+    }
+
+    fn mark(&mut self, mark: Mark, said: &str) -> Result<(), ResultsProblem> {
+        match self.open.last_mut() {
+            Some(Open::Case(case)) => {
+                match mark {
+                    Mark::Failure => case.failed = true,
+                    Mark::Error => case.error = true,
+                    Mark::Skipped { todo } => {
+                        case.skipped = true;
+                        case.todo |= todo;
+                    }
+                    Mark::Flaky => case.flaky += 1,
+                }
+                if !case.message.is_empty() && !said.trim().is_empty() {
+                    text::extend(&mut case.message, "\n");
+                }
+                text::extend(&mut case.message, said);
+                Ok(())
+            }
+            // What went wrong around all cases of a suite is nobody's case, and must not be lost.
+            Some(Open::Suite(suite)) if matches!(mark, Mark::Failure | Mark::Error) => {
+                suite.own.add(CaseOutcome::Error);
+                suite.all.add(CaseOutcome::Error);
+                let title = if suite.named { suite.title.clone() } else { "(suite)".to_owned() };
+                self.found.add(Case::new(title, CaseOutcome::Error).saying(&text::message(said)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn case(&mut self, case: OpenCase) -> Result<(), ResultsProblem> {
+        let parts = Parts {
+            classname: &case.classname,
+            name: &case.name,
+            file: case.file.as_deref(),
+            suites: &self.suites,
+            root: self.options.root,
+        };
+        let named = self.options.notation.names(&parts);
+        let outcome = if case.todo {
+            // A failing TODO is a wish, not a failure (P46).
             CaseOutcome::Skipped
+        } else if case.failed {
+            CaseOutcome::Failed
+        } else if case.error {
+            CaseOutcome::Error
+        } else if case.skipped {
+            CaseOutcome::Skipped
+        } else {
+            CaseOutcome::Passed
+        };
+        let mut message = text::message(&case.message);
+        if case.flaky > 0 && outcome == CaseOutcome::Passed {
+            message = format!("passed after {}\n{message}", text::many(u64::from(case.flaky), "failed attempt"));
+            self.found.note(format!("{} passed only after it had failed", named.name));
         }
-        Some("failed" | "failure" | "fail") => CaseOutcome::Failed,
-        Some("error" | "errored") => CaseOutcome::Error,
-        _ => CaseOutcome::Passed,
+        if outcome == CaseOutcome::Error {
+            if case.message.starts_with("collection failure") {
+                self.found.fault(ResultsFault::Collection { text: named.name.clone() });
+            } else if case.classname == "pytest" && case.name == "internal" {
+                self.found.fault(ResultsFault::Tool { text: "pytest: internal error".to_owned() });
+            }
+        }
+        let enclosing = self.open.iter_mut().rev().find_map(|open| match open {
+            Open::Suite(suite) => Some(suite),
+            _ => None,
+        });
+        if let Some(suite) = enclosing {
+            suite.own.add(outcome);
+            suite.all.add(outcome);
+        }
+        let mut kept = Case::new(named.name, outcome).saying(&message);
+        kept.also = named.also;
+        kept.file = named.file;
+        kept.duration_ms = case.duration_ms;
+        self.found.add(kept)
+    }
+
+    fn suite(&mut self, suite: &Suite) {
+        if suite.named {
+            self.suites.pop();
+        }
+        let lies = |claimed: Option<u64>, count: fn(&CaseCounts) -> u64| {
+            claimed.is_some_and(|claimed| claimed != count(&suite.own) && claimed != count(&suite.all))
+        };
+        if lies(suite.claims.tests, CaseCounts::total) || lies(suite.claims.bad, CaseCounts::bad) {
+            self.lies += 1;
+            if self.lies == 1 {
+                self.found.note(format!(
+                    "the suite {:?} claims {} tests and {} bad ones; {} and {} are there",
+                    suite.title,
+                    suite.claims.tests.map_or("no number of".to_owned(), |n| n.to_string()),
+                    suite.claims.bad.unwrap_or(0),
+                    suite.all.total(),
+                    suite.all.bad(),
+                ));
+            }
+        }
+        let around = self.open.iter_mut().rev().find_map(|open| match open {
+            Open::Suite(around) => Some(around),
+            _ => None,
+        });
+        if let Some(around) = around {
+            around.all.passed += suite.all.passed;
+            around.all.failed += suite.all.failed;
+            around.all.error += suite.all.error;
+            around.all.skipped += suite.all.skipped;
+        }
+    }
+
+    fn finish(mut self, at: usize) -> Result<ParsedResults, ResultsProblem> {
+        if !self.open.is_empty() {
+            return Err(malformed(ParserKind::Junit, at, "it ends inside an element"));
+        }
+        if !self.root_seen {
+            return Err(malformed(ParserKind::Junit, at, "no root element"));
+        }
+        if self.lies > 1 {
+            self.found.note(format!("{} suites claim other counts than their cases show", self.lies));
+        }
+        Ok(self.found.results)
     }
 }
 
-/// Keeps a bounded message.
-fn append(message: &mut String, bytes: &[u8]) {
-    let room = (2 * model::proof::results::MESSAGE_BYTES).saturating_sub(message.len());
-    if room > 0 {
-        message.push_str(&String::from_utf8_lossy(&bytes[..bytes.len().min(room)]));
-    }
-}
+#[cfg(test)]
+#[path = "junit_tests.rs"]
+mod tests;

@@ -1,87 +1,102 @@
-//! Reading what commands wrote about their tests.
+//! Reads what a command wrote about its tests: one file per format, each a total function over bytes.
 //!
-//! Every parser is a total function from foreign bytes: they may be hostile, huge, cut or binary, and
-//! the answer is results or a problem, never a panic. Cases are counted here; counts that a file claims
-//! are only compared (P45, P46).
+//! The bytes are foreign: hostile, huge, cut, binary. A parser never panics, works in linear time, and
+//! never makes up a test that passed: what is truncated or contradicts itself is a
+//! [`ResultsProblem`] or carries a fault, and counts are those of the cases that were seen, not those
+//! that the file claims. Whether the file is the right one, and new enough, is the caller's to know.
 
-pub mod cargo;
-pub mod go;
-pub mod jest;
-pub mod junit;
-pub mod sarif;
-pub mod tap;
-pub mod unittest;
-
-use std::borrow::Cow;
+mod cargo_text;
+mod go_json;
+mod jest_json;
+mod junit;
+mod notation;
+mod sarif;
+mod tap;
+mod text;
+mod unittest_text;
 
 use model::{
     limits,
     proof::results::{Case, FindingLevel, ParsedResults, ParserKind, ResultsFault, ResultsProblem},
 };
 
+pub use notation::Notation;
+
 /// How to read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Options {
-    /// The lowest level of a finding that counts.
+pub struct Options<'a> {
+    /// The lowest level of a finding that counts (SARIF).
     pub fail_on: FindingLevel,
-    /// Whether the middle of the output was left out, where the output itself is read.
+    /// Whether the middle of the output was left out, where the output itself is read (P34).
     pub output_cut: bool,
+    /// How the tool that wrote JUnit XML names its tests.
+    pub notation: Notation,
+    /// The folder that the command saw as its repository, so that absolute paths become relative;
+    /// empty where none is known.
+    pub root: &'a str,
 }
 
-/// Reads results of a format.
+/// Reads results of any kind. [`ParserKind::Exit`] has none and reads nothing.
 ///
 /// # Errors
 /// Why the bytes are no such results.
-pub fn parse(kind: ParserKind, bytes: &[u8], options: &Options) -> Result<ParsedResults, ResultsProblem> {
-    let mut results = match kind {
-        ParserKind::Exit => ParsedResults::empty(ParserKind::Exit),
-        ParserKind::Junit => junit::parse(bytes)?,
-        ParserKind::Tap => tap::parse(bytes)?,
-        ParserKind::Sarif => sarif::parse(bytes, options.fail_on)?,
-        ParserKind::CargoText => cargo::parse(bytes)?,
-        ParserKind::GoJson => go::parse(bytes)?,
-        ParserKind::JestJson => jest::parse(bytes)?,
-        ParserKind::UnittestText => unittest::parse(bytes)?,
-    };
-    // What is missing in the middle explains every contradiction, so it takes the place of other faults.
-    if options.output_cut && kind.lists_tests() && kind != ParserKind::Junit && kind != ParserKind::JestJson {
-        results.fault = Some(ResultsFault::OutputCut);
+pub fn parse(kind: ParserKind, bytes: &[u8], options: &Options<'_>) -> Result<ParsedResults, ResultsProblem> {
+    if bytes.len() as u64 > limits::RESULTS_FILE {
+        return Err(ResultsProblem::TooLarge { bytes: bytes.len() as u64, limit: limits::RESULTS_FILE });
     }
-    Ok(results)
-}
-
-/// Refuses what is larger than any results may be.
-fn small_enough(bytes: &[u8]) -> Result<(), ResultsProblem> {
-    let size = bytes.len() as u64;
-    if size > limits::RESULTS_FILE {
-        return Err(ResultsProblem::TooLarge { bytes: size, limit: limits::RESULTS_FILE });
+    match kind {
+        ParserKind::Exit => Ok(ParsedResults::empty(ParserKind::Exit)),
+        ParserKind::Junit => junit::parse(bytes, reading),
+        ParserKind::Tap => tap::parse(bytes, options.output_cut),
+        ParserKind::Sarif => sarif::parse(bytes, reading),
+        ParserKind::CargoText => cargo_text::parse(bytes, options.output_cut),
+        ParserKind::GoJson => go_json::parse(bytes, options.output_cut),
+        ParserKind::JestJson => jest_json::parse(bytes, reading),
+        ParserKind::UnittestText => unittest_text::parse(bytes, options.output_cut),
     }
-    Ok(())
 }
 
-/// Adds a case unless there are too many already.
-fn push(results: &mut ParsedResults, case: Case) -> Result<(), ResultsProblem> {
-    if results.cases.len() >= limits::RESULT_CASES {
-        return Err(ResultsProblem::TooManyCases { limit: limits::RESULT_CASES as u64 });
+fn malformed(parser: ParserKind, at: usize, message: impl Into<String>) -> ResultsProblem {
+    ResultsProblem::Malformed { parser, at: at as u64, message: message.into() }
+}
+
+/// A document that has one begin and one end cannot be read when something is missing inside.
+fn whole(parser: ParserKind, cut: bool) -> Result<(), ResultsProblem> {
+    if cut { Err(malformed(parser, 0, "the output was cut before it could be read")) } else { Ok(()) }
+}
+
+/// Results while they grow: bounded in cases and in notes.
+struct Gathered {
+    results: ParsedResults,
+}
+
+/// The most notes kept.
+const NOTES: usize = 50;
+
+impl Gathered {
+    const fn new(parser: ParserKind) -> Self {
+        Self { results: ParsedResults::empty(parser) }
     }
-    results.push(case);
-    Ok(())
-}
 
-/// The lines of an output, each as text, without its line end.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
-    bytes.split(|byte| *byte == b'\n').map(|line| {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        String::from_utf8_lossy(line)
-    })
-}
+    fn add(&mut self, case: Case) -> Result<(), ResultsProblem> {
+        if self.results.cases.len() >= limits::RESULT_CASES {
+            return Err(ResultsProblem::TooManyCases { limit: limits::RESULT_CASES as u64 });
+        }
+        self.results.push(case);
+        Ok(())
+    }
 
-/// Seconds as some tool wrote them, in whole milliseconds.
-fn millis(seconds: f64) -> Option<u64> {
-    let millis = seconds * 1000.0;
-    // A float that is finite, not negative and below a century cannot fail the cast.
-    (millis.is_finite() && (0.0..3.2e12).contains(&millis)).then_some(millis.round() as u64)
-}
+    fn note(&mut self, note: impl Into<String>) {
+        if self.results.notes.len() < NOTES {
+            self.results.notes.push(note.into());
+        }
+    }
 
-#[cfg(test)]
-mod tests;
+    /// Keeps the first fault, except that giving up outranks what follows from it.
+    fn fault(&mut self, fault: ResultsFault) {
+        let outranks = matches!(fault, ResultsFault::BailOut { .. });
+        if self.results.fault.is_none() || outranks {
+            self.results.fault = Some(fault);
+        }
+    }
+}
