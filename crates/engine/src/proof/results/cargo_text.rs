@@ -48,7 +48,15 @@ struct Summary {
 /// Reads what `cargo test` printed, both streams merged.
 pub(super) fn parse(bytes: &[u8], cut: bool) -> Result<ParsedResults, ResultsProblem> {
     let lossy = String::from_utf8_lossy(bytes);
-    let mut walk = Walk { found: Gathered::new(ParserKind::CargoText), binary: None, label: None, binaries: 0, error: None, broke: None, cut: false };
+    let mut walk = Walk {
+        found: Gathered::new(ParserKind::CargoText),
+        binary: None,
+        label: None,
+        binaries: 0,
+        error: None,
+        broke: None,
+        cut: false,
+    };
     for piece in text::pieces(&lossy, cut) {
         match piece {
             Piece::Line { text, at, .. } => walk.line(text, at)?,
@@ -103,10 +111,10 @@ impl Walk {
                 if binary.line(line) {
                     return Ok(());
                 }
-                if let Some(summary) = summary(line) {
-                    if let Some(done) = self.binary.take_if(|binary| binary.agrees(&summary)) {
-                        self.keep(done)?;
-                    }
+                if let Some(summary) = summary(line)
+                    && let Some(done) = self.binary.take_if(|binary| binary.agrees(&summary))
+                {
+                    self.keep(done)?;
                 }
                 Ok(())
             }
@@ -253,13 +261,13 @@ impl Binary {
             return true;
         }
         // With one test at a time its line begins before it runs, and what it prints stands between.
-        if let Some(open) = self.cases.last_mut().filter(|listed| listed.outcome.is_none()) {
-            if let Some((outcome, message, duration)) = ended(line) {
-                open.outcome = Some(outcome);
-                open.message = message;
-                open.duration_ms = duration;
-                return true;
-            }
+        if let Some(open) = self.cases.last_mut().filter(|listed| listed.outcome.is_none())
+            && let Some((outcome, message, duration)) = ended(line)
+        {
+            open.outcome = Some(outcome);
+            open.message = message;
+            open.duration_ms = duration;
+            return true;
         }
         false
     }
@@ -328,7 +336,8 @@ fn listed(line: &str) -> Option<Listed> {
     if name.is_empty() {
         return None;
     }
-    let plain = [" - should panic", " - compile fail", " - compile"].iter().find_map(|suffix| name.strip_suffix(suffix));
+    let plain =
+        [" - should panic", " - compile fail", " - compile"].iter().find_map(|suffix| name.strip_suffix(suffix));
     let (outcome, message, duration_ms) = match ended(rest) {
         Some((outcome, message, duration)) => (Some(outcome), message, duration),
         None => (None, String::new(), None),

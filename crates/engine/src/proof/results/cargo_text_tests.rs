@@ -5,7 +5,8 @@ use super::*;
 const CUT: bool = false;
 const OK1: &str = "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
 const OK2: &str = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
-const BAD1: &str = "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
+const BAD1: &str =
+    "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
 const IT: &str = "     Running tests/it.rs (target/debug/deps/it-0123456789abcdef)\n";
 
 fn read(text: &str) -> Result<ParsedResults, ResultsProblem> {
@@ -24,7 +25,9 @@ fn every_binary_is_read() {
     );
     let results = read(&text).unwrap();
     assert_eq!(results.counts, CaseCounts { passed: 3, ..CaseCounts::default() });
-    assert!(results.cases[0].is_called("a::b") && results.cases[0].is_called("it a::b") && !results.cases[0].is_called("b"));
+    assert!(
+        results.cases[0].is_called("a::b") && results.cases[0].is_called("it a::b") && !results.cases[0].is_called("b")
+    );
     assert_eq!(results.cases[0].file.as_deref(), Some("tests/it.rs"));
     assert!(results.cases[1].is_called("c") && results.cases[1].is_called("c - should panic"));
     assert_eq!(results.cases[1].duration_ms, Some(100));

@@ -44,7 +44,13 @@ struct Package {
 /// Reads the events.
 pub(super) fn parse(bytes: &[u8], cut: bool) -> Result<ParsedResults, ResultsProblem> {
     let lossy = String::from_utf8_lossy(bytes);
-    let mut walk = Walk { found: Gathered::new(ParserKind::GoJson), packages: HashMap::new(), order: Vec::new(), build: String::new(), events: 0 };
+    let mut walk = Walk {
+        found: Gathered::new(ParserKind::GoJson),
+        packages: HashMap::new(),
+        order: Vec::new(),
+        build: String::new(),
+        events: 0,
+    };
     for piece in text::pieces(&lossy, cut) {
         match piece {
             Piece::Line { text, at, ended } => walk.line(text, at, ended)?,
@@ -70,7 +76,8 @@ impl Walk {
     fn line(&mut self, line: &str, at: usize, ended: bool) -> Result<(), ResultsProblem> {
         if !line.starts_with('{') {
             // The go command itself speaks plain text: what does not build, and what it cannot find.
-            let failed = line.starts_with("FAIL\t") && (line.ends_with("[build failed]") || line.ends_with("[setup failed]"));
+            let failed =
+                line.starts_with("FAIL\t") && (line.ends_with("[build failed]") || line.ends_with("[setup failed]"));
             if failed {
                 self.found.fault(ResultsFault::Collection { text: text::name(&line.replace('\t', " ")) });
             } else {

@@ -68,10 +68,17 @@ enum Mark {
 pub(super) fn parse(bytes: &[u8], options: &Options<'_>) -> Result<ParsedResults, ResultsProblem> {
     whole(ParserKind::Junit, options.output_cut)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| malformed(ParserKind::Junit, error.valid_up_to(), "not UTF-8"))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| malformed(ParserKind::Junit, error.valid_up_to(), "not UTF-8"))?;
     let mut reader = Reader::from_str(text);
-    let mut walk = Walk { options, open: Vec::new(), suites: Vec::new(), root_seen: false, lies: 0, found: Gathered::new(ParserKind::Junit) };
+    let mut walk = Walk {
+        options,
+        open: Vec::new(),
+        suites: Vec::new(),
+        root_seen: false,
+        lies: 0,
+        found: Gathered::new(ParserKind::Junit),
+    };
     loop {
         let event = match reader.read_event() {
             Ok(event) => event,

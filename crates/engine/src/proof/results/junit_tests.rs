@@ -59,7 +59,8 @@ fn an_error_of_a_suite_counts() {
 /// P44: cases are counted, claims are noted.
 #[test]
 fn lying_counts_are_noted_and_not_believed() {
-    let results = read("<testsuite name='s' tests='7' failures='0' errors='3'><testcase name='t'/></testsuite>").unwrap();
+    let results =
+        read("<testsuite name='s' tests='7' failures='0' errors='3'><testcase name='t'/></testsuite>").unwrap();
     assert_eq!(results.counts.total(), 1);
     assert_eq!(results.notes.len(), 1, "{:?}", results.notes);
     let honest = "<testsuite name='a' tests='2'><testcase name='t'/><testsuite name='b' tests='1'><testcase name='u'/></testsuite></testsuite>";

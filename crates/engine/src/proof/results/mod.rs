@@ -46,12 +46,12 @@ pub fn parse(kind: ParserKind, bytes: &[u8], options: &Options<'_>) -> Result<Pa
     }
     match kind {
         ParserKind::Exit => Ok(ParsedResults::empty(ParserKind::Exit)),
-        ParserKind::Junit => junit::parse(bytes, reading),
+        ParserKind::Junit => junit::parse(bytes, options),
         ParserKind::Tap => tap::parse(bytes, options.output_cut),
-        ParserKind::Sarif => sarif::parse(bytes, reading),
+        ParserKind::Sarif => sarif::parse(bytes, options),
         ParserKind::CargoText => cargo_text::parse(bytes, options.output_cut),
         ParserKind::GoJson => go_json::parse(bytes, options.output_cut),
-        ParserKind::JestJson => jest_json::parse(bytes, reading),
+        ParserKind::JestJson => jest_json::parse(bytes, options),
         ParserKind::UnittestText => unittest_text::parse(bytes, options.output_cut),
     }
 }

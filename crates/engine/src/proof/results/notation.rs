@@ -132,7 +132,9 @@ fn pytest(class: &str, own: &str, file: Option<String>) -> (String, Vec<String>,
     let full = format!("{inside}{own}");
     let mut also = vec![own.to_owned(), format!("{classes}{own}")];
     // `test_a[1]` is one of those that `test_a` stands for; all of them then have to pass (P39).
-    if let Some((function, _)) = own.split_once('[').filter(|(function, rest)| !function.is_empty() && rest.ends_with(']')) {
+    if let Some((function, _)) =
+        own.split_once('[').filter(|(function, rest)| !function.is_empty() && rest.ends_with(']'))
+    {
         also.push(format!("{inside}{function}"));
         also.push(function.to_owned());
     }
@@ -153,7 +155,8 @@ mod tests {
     #[test]
     fn full_names_are_those_of_the_tool() {
         use Notation as N;
-        let cases: [(N, &str, &str, Option<&str>, &str, &[&str]); 13] = [
+        type Row = (Notation, &'static str, &'static str, Option<&'static str>, &'static str, &'static [&'static str]);
+        let cases: [Row; 13] = [
             (
                 N::Generic,
                 "a.B",
@@ -165,8 +168,22 @@ mod tests {
             (N::Generic, "", "works", None, "works", &["outer > inner > works", "outer inner works"]),
             (N::Generic, "tests.test_a", "test_x", Some("tests/test_a.py"), "tests/test_a.py::test_x", &["test_x"]),
             (N::Pytest, "tests.test_a", "test_x", Some("tests/test_a.py"), "tests/test_a.py::test_x", &["test_x"]),
-            (N::Pytest, "tests.test_a.C.D", "test_x", Some("tests/test_a.py"), "tests/test_a.py::C::D::test_x", &["test_x", "C::D::test_x"]),
-            (N::Pytest, "tests.test_a.TestC", "test_x", None, "tests/test_a.py::TestC::test_x", &["test_x", "TestC::test_x"]),
+            (
+                N::Pytest,
+                "tests.test_a.C.D",
+                "test_x",
+                Some("tests/test_a.py"),
+                "tests/test_a.py::C::D::test_x",
+                &["test_x", "C::D::test_x"],
+            ),
+            (
+                N::Pytest,
+                "tests.test_a.TestC",
+                "test_x",
+                None,
+                "tests/test_a.py::TestC::test_x",
+                &["test_x", "TestC::test_x"],
+            ),
             (
                 N::Pytest,
                 "tests.test_a",

@@ -1,7 +1,8 @@
 use super::*;
 
 fn read(results: &str, more: &str, fail_on: FindingLevel) -> Result<ParsedResults, ResultsProblem> {
-    let rules = r#"[{"id":"E","defaultConfiguration":{"level":"error"}},{"id":"N","defaultConfiguration":{"level":"note"}}]"#;
+    let rules =
+        r#"[{"id":"E","defaultConfiguration":{"level":"error"}},{"id":"N","defaultConfiguration":{"level":"note"}}]"#;
     let text = format!(
         r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":{{"name":"scan","rules":{rules}}}}},"results":{results}{more}}}]}}"#
     );

@@ -77,14 +77,14 @@ enum Line {
 /// Reads TAP.
 pub(super) fn parse(bytes: &[u8], cut: bool) -> Result<ParsedResults, ResultsProblem> {
     let lossy = String::from_utf8_lossy(bytes);
-    let mut walk = Walk { levels: vec![Level::default()], found: Gathered::new(ParserKind::Tap), yaml: None, said: None, kept: 0 };
+    let mut walk =
+        Walk { levels: vec![Level::default()], found: Gathered::new(ParserKind::Tap), yaml: None, said: None, kept: 0 };
     for piece in text::pieces(&lossy, cut) {
         match piece {
             Piece::Cut => {
                 // The plan tells whether test points are missing; a block that was open may have ended.
                 walk.found.note("a part of the output was left out");
-                walk.yaml = None;
-                walk.said = None;
+                walk.cut()?;
             }
             Piece::Line { text, at, ended } => {
                 walk.line(text, ended, at)?;
@@ -134,14 +134,14 @@ impl Walk {
         let level = indent / 4;
         match read {
             Line::Bail(text) => {
-                        self.found.fault(ResultsFault::BailOut { text: text::name(&text) });
+                self.found.fault(ResultsFault::BailOut { text: text::name(&text) });
             }
             Line::Plan { tests, skip } => {
                 let level = self.level(level, at)?;
                 if level.plan.replace(tests).is_some() {
                     return Err(malformed(ParserKind::Tap, at, "a second plan"));
                 }
-                        self.said = None;
+                self.said = None;
                 if let Some(reason) = skip {
                     self.found.note(format!("all tests were skipped: {}", text::name(&reason)));
                 }
@@ -196,12 +196,7 @@ impl Walk {
             child.titles.push(title.clone());
             own.cases.push(child);
         }
-        own.cases.push(Pending {
-            titles: vec![title],
-            outcome,
-            message: point.reason,
-            duration_ms: point.duration_ms,
-        });
+        own.cases.push(Pending { titles: vec![title], outcome, message: point.reason, duration_ms: point.duration_ms });
         self.said = Some(level);
         self.kept += 1;
         if self.kept > model::limits::RESULT_CASES {
@@ -236,7 +231,8 @@ impl Walk {
     }
 
     fn diagnostic(&mut self, line: &str) {
-        let Some(case) = self.said.and_then(|level| self.levels.get_mut(level)).and_then(|level| level.cases.last_mut())
+        let Some(case) =
+            self.said.and_then(|level| self.levels.get_mut(level)).and_then(|level| level.cases.last_mut())
         else {
             return;
         };
@@ -246,6 +242,19 @@ impl Walk {
             text::extend(&mut case.message, line);
             text::extend(&mut case.message, "\n");
         }
+    }
+
+    /// What was open may have ended in the part that is missing, and what follows be another's.
+    fn cut(&mut self) -> Result<(), ResultsProblem> {
+        self.yaml = None;
+        self.said = None;
+        for level in self.levels.split_off(1) {
+            self.found.fault(ResultsFault::OutputCut);
+            for case in level.cases.into_iter().filter(|case| case.outcome == CaseOutcome::Failed) {
+                self.settle(case)?;
+            }
+        }
+        Ok(())
     }
 
     fn finish(mut self, end: usize) -> Result<ParsedResults, ResultsProblem> {

@@ -80,13 +80,7 @@ fn subtests_are_cases() {
     let names: Vec<_> = results.cases.iter().map(|case| (case.name.as_str(), case.outcome)).collect();
     assert_eq!(
         names,
-        [
-            ("a > b > c", O::Failed),
-            ("a > b", O::Passed),
-            ("a", O::Passed),
-            ("d > e", O::Skipped),
-            ("d", O::Skipped)
-        ]
+        [("a > b > c", O::Failed), ("a > b", O::Passed), ("a", O::Passed), ("d > e", O::Skipped), ("d", O::Skipped)]
     );
     assert!(results.cases[0].is_called("a b c") && results.cases[0].is_called("c") && !results.cases[0].is_called("b"));
     assert_eq!(results.counts, CaseCounts { passed: 2, failed: 1, error: 0, skipped: 2 });

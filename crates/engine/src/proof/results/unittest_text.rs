@@ -53,7 +53,16 @@ enum Place {
 /// Reads what `python -m unittest -v` printed.
 pub(super) fn parse(bytes: &[u8], cut: bool) -> Result<ParsedResults, ResultsProblem> {
     let lossy = String::from_utf8_lossy(bytes);
-    let mut walk = Walk { listed: Vec::new(), described: Vec::new(), place: Place::List, named: None, ran: None, summary: None, cut: false, before: "" };
+    let mut walk = Walk {
+        listed: Vec::new(),
+        described: Vec::new(),
+        place: Place::List,
+        named: None,
+        ran: None,
+        summary: None,
+        cut: false,
+        before: "",
+    };
     for piece in text::pieces(&lossy, cut) {
         match piece {
             Piece::Line { text, at, .. } => walk.line(text, at)?,
@@ -81,14 +90,14 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn line(&mut self, line: &'a str, at: usize) -> Result<(), ResultsProblem> {
         let before = std::mem::replace(&mut self.before, line);
-        if before == SINGLE {
-            if let Some(ran) = ran(line) {
-                if self.ran.replace(ran).is_some() {
-                    return Err(malformed(ParserKind::UnittestText, at, "a second summary"));
-                }
-                self.place = Place::End;
-                return Ok(());
+        if before == SINGLE
+            && let Some(ran) = ran(line)
+        {
+            if self.ran.replace(ran).is_some() {
+                return Err(malformed(ParserKind::UnittestText, at, "a second summary"));
             }
+            self.place = Place::End;
+            return Ok(());
         }
         match self.place {
             _ if line == DOUBLE && self.place != Place::End => self.place = Place::Title,
@@ -149,11 +158,11 @@ impl<'a> Walk<'a> {
             }
             return;
         }
-        if let Some(open) = self.listed.last_mut().filter(|listed| listed.outcome.is_none()) {
-            if let Some((outcome, message)) = ended(line) {
-                open.outcome = Some(outcome);
-                open.message = message;
-            }
+        if let Some(open) = self.listed.last_mut().filter(|listed| listed.outcome.is_none())
+            && let Some((outcome, message)) = ended(line)
+        {
+            open.outcome = Some(outcome);
+            open.message = message;
         }
     }
 
@@ -173,9 +182,8 @@ impl<'a> Walk<'a> {
             && described(CaseOutcome::Failed) >= summary.failures
             && described(CaseOutcome::Failed) <= summary.failures + summary.unexpected;
         for described in &self.described {
-            let test = named(&described.title).and_then(|(_, full, _)| {
-                self.listed.iter_mut().find(|listed| listed.full == full)
-            });
+            let test = named(&described.title)
+                .and_then(|(_, full, _)| self.listed.iter_mut().find(|listed| listed.full == full));
             match test {
                 Some(test) => {
                     test.outcome = worse(test.outcome, Some(described.outcome));

@@ -17,7 +17,9 @@ fn outcomes(text: &str) -> Vec<(String, CaseOutcome)> {
 /// P39: the same name from every Python, also as a node id.
 #[test]
 fn names_are_full() {
-    for line in ["test_a (t.m.C.test_a) ... ok\n", "test_a (t.m.C) ... ok\n", "test_a (t.m.C.test_a)\nSays it ... so. ... ok\n"] {
+    for line in
+        ["test_a (t.m.C.test_a) ... ok\n", "test_a (t.m.C) ... ok\n", "test_a (t.m.C.test_a)\nSays it ... so. ... ok\n"]
+    {
         let results = read(&ended(line, "", 1, "OK")).unwrap();
         let case = &results.cases[0];
         assert_eq!((case.name.as_str(), case.outcome), ("t.m.C.test_a", CaseOutcome::Passed), "{line}");
