@@ -5,10 +5,12 @@
 //! and a binary without such a summary makes the whole invalid, unless cargo says that it broke.
 //! A cut output never counts as complete: a binary may have lain in the part that is missing.
 
+use std::collections::HashMap;
+
 use model::proof::results::{Case, CaseOutcome, ParsedResults, ParserKind, ResultsFault, ResultsProblem};
 
 use super::{
-    Gathered, malformed,
+    Gathered, few, malformed,
     text::{self, Piece},
 };
 
@@ -20,6 +22,8 @@ struct Binary {
     cases: Vec<Listed>,
     /// Behind the list of tests stands what failing tests said; nothing in there is a result.
     dump: bool,
+    /// Where each test is, once the list is complete.
+    places: HashMap<String, usize>,
     /// The case whose output is being read.
     said: Option<usize>,
 }
@@ -109,7 +113,7 @@ impl Walk {
         match &mut self.binary {
             Some(binary) => {
                 if binary.line(line) {
-                    return Ok(());
+                    return few(binary.cases.len());
                 }
                 if let Some(summary) = summary(line)
                     && let Some(done) = self.binary.take_if(|binary| binary.agrees(&summary))
@@ -125,7 +129,15 @@ impl Walk {
     fn outside(&mut self, line: &str, at: usize) -> Result<(), ResultsProblem> {
         if let Some(announced) = announced(line) {
             let label = self.label.take();
-            self.binary = Some(Binary { label, announced, at, cases: Vec::new(), dump: false, said: None });
+            self.binary = Some(Binary {
+                label,
+                announced,
+                at,
+                cases: Vec::new(),
+                dump: false,
+                places: HashMap::new(),
+                said: None,
+            });
             self.binaries += 1;
             self.broke = None;
         } else if summary(line).is_some() {
@@ -236,7 +248,7 @@ impl Binary {
         if self.dump {
             let said = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" ----"));
             let said = said.and_then(|rest| rest.strip_suffix(" stdout").or(rest.strip_suffix(" stderr")));
-            if let Some(at) = said.and_then(|name| self.cases.iter().position(|listed| listed.is_called(name))) {
+            if let Some(at) = said.and_then(|name| self.places.get(name).copied()) {
                 self.said = Some(at);
                 return true;
             }
@@ -254,6 +266,10 @@ impl Binary {
         }
         if (line == "failures:" || line == "successes:") && self.cases.len() as u64 == self.announced {
             self.dump = true;
+            for (at, listed) in self.cases.iter().enumerate() {
+                let names = [Some(&listed.name), listed.also.as_ref()];
+                self.places.extend(names.into_iter().flatten().map(|name| (name.clone(), at)));
+            }
             return true;
         }
         if let Some(listed) = listed(line) {
@@ -293,12 +309,6 @@ impl Binary {
             listed.outcome.get_or_insert(left);
         }
         true
-    }
-}
-
-impl Listed {
-    fn is_called(&self, name: &str) -> bool {
-        self.name == name || self.also.as_deref() == Some(name)
     }
 }
 

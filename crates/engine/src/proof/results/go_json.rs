@@ -193,7 +193,7 @@ impl Walk {
 /// `pkg.TestA/sub`; rules may leave the package out.
 fn case(package: &str, test: &str, outcome: CaseOutcome, said: &str) -> Case {
     let mut case = Case::new(text::name(&format!("{package}.{test}")), outcome).saying(&text::message(said));
-    case.also.push(text::name(test));
+    case.also = vec![text::name(test), text::name(&format!("{package} {test}"))];
     case
 }
 

@@ -3,7 +3,7 @@
 use model::proof::results::{Case, CaseOutcome, ParsedResults, ParserKind, ResultsFault, ResultsProblem};
 use serde::Deserialize;
 
-use super::{Gathered, Options, text, whole};
+use super::{Gathered, text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,14 +41,13 @@ struct Assertion {
 }
 
 /// Reads the report of `--json` (jest) and `--reporter=json` (vitest).
-pub(super) fn parse(bytes: &[u8], options: &Options<'_>) -> Result<ParsedResults, ResultsProblem> {
-    whole(ParserKind::JestJson, options.output_cut)?;
+pub(super) fn parse(bytes: &[u8], root: &str) -> Result<ParsedResults, ResultsProblem> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let report: Report =
         serde_json::from_slice(bytes).map_err(|error| text::json(ParserKind::JestJson, bytes, &error))?;
     let mut found = Gathered::new(ParserKind::JestJson);
     for file in &report.test_results {
-        let path = text::path(&file.name, options.root);
+        let path = text::path(&file.name, root);
         for assertion in &file.assertion_results {
             found.add(case(assertion, &path))?;
         }
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<ParsedResults, ResultsProblem> {
-        parse(text.as_bytes(), &Options { root: "/r", ..Options::default() })
+        parse(text.as_bytes(), "/r")
     }
 
     /// P39, P40: the full name is the titles joined; the file is relative.

@@ -9,7 +9,7 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
-use super::{Gathered, Options, malformed, notation::Parts, text, whole};
+use super::{Dialect, Gathered, malformed, notation::Parts, text};
 
 /// How deep elements may nest.
 const DEPTH: usize = 128;
@@ -65,14 +65,13 @@ enum Mark {
 }
 
 /// Reads JUnit XML.
-pub(super) fn parse(bytes: &[u8], options: &Options<'_>) -> Result<ParsedResults, ResultsProblem> {
-    whole(ParserKind::Junit, options.output_cut)?;
+pub(super) fn parse(bytes: &[u8], dialect: &Dialect<'_>) -> Result<ParsedResults, ResultsProblem> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text =
         std::str::from_utf8(bytes).map_err(|error| malformed(ParserKind::Junit, error.valid_up_to(), "not UTF-8"))?;
     let mut reader = Reader::from_str(text);
     let mut walk = Walk {
-        options,
+        dialect,
         open: Vec::new(),
         suites: Vec::new(),
         root_seen: false,
@@ -96,7 +95,7 @@ pub(super) fn parse(bytes: &[u8], options: &Options<'_>) -> Result<ParsedResults
 }
 
 struct Walk<'a> {
-    options: &'a Options<'a>,
+    dialect: &'a Dialect<'a>,
     open: Vec<Open>,
     /// Titles of the open suites that have one.
     suites: Vec<String>,
@@ -297,9 +296,9 @@ impl Walk<'_> {
             name: &case.name,
             file: case.file.as_deref(),
             suites: &self.suites,
-            root: self.options.root,
+            root: self.dialect.root,
         };
-        let named = self.options.notation.names(&parts);
+        let named = self.dialect.notation.names(&parts);
         let outcome = if case.todo {
             // A failing TODO is a wish, not a failure (P46).
             CaseOutcome::Skipped

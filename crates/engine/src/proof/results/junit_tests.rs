@@ -2,7 +2,7 @@ use super::*;
 use crate::proof::results::Notation;
 
 fn read(text: &str) -> Result<ParsedResults, ResultsProblem> {
-    parse(text.as_bytes(), &Options::default())
+    parse(text.as_bytes(), &Dialect::default())
 }
 
 fn outcomes(results: &ParsedResults) -> Vec<(&str, CaseOutcome)> {
@@ -108,24 +108,16 @@ fn what_is_no_document_is_invalid() {
     ] {
         assert!(matches!(read(bad), Err(ResultsProblem::Malformed { .. })), "{bad:.60}");
     }
-    assert!(parse(b"<testsuite>\xff</testsuite>", &Options::default()).is_err());
+    assert!(parse(b"<testsuite>\xff</testsuite>", &Dialect::default()).is_err());
     assert_eq!(read("\u{feff}<?xml version='1.0'?><!-- c --><testsuites/>\n").unwrap().counts.total(), 0);
-}
-
-/// P34: a document from an output that was cut is not read, however well-formed the rest is.
-#[test]
-fn a_cut_output_is_invalid() {
-    let options = Options { output_cut: true, ..Options::default() };
-    let text = b"<testsuite><testcase name='t'/></testsuite>";
-    assert!(matches!(parse(text, &options), Err(ResultsProblem::Malformed { .. })));
 }
 
 /// P43: what could not be collected is said.
 #[test]
 fn a_collection_failure_is_a_fault() {
-    let options = Options { notation: Notation::Pytest, ..Options::default() };
+    let dialect = Dialect { notation: Notation::Pytest, root: "" };
     let text = b"<testsuite><testcase classname='' name='tests.test_x'><error message='collection failure'>E</error></testcase></testsuite>";
-    let results = parse(text, &options).unwrap();
+    let results = parse(text, &dialect).unwrap();
     assert_eq!(results.fault, Some(ResultsFault::Collection { text: "tests.test_x".to_owned() }));
     assert_eq!(results.counts.error, 1);
 }

@@ -24,11 +24,17 @@ pub use notation::Notation;
 
 /// How to read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Options<'a> {
+pub struct Options {
     /// The lowest level of a finding that counts (SARIF).
     pub fail_on: FindingLevel,
-    /// Whether the middle of the output was left out, where the output itself is read (P34).
+    /// Whether the middle of the output was left out (P34). Where the bytes hold the marker of that,
+    /// they are the output, and what is missing is missed; a file of its own is whole.
     pub output_cut: bool,
+}
+
+/// What the tool that wrote the results takes for granted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dialect<'a> {
     /// How the tool that wrote JUnit XML names its tests.
     pub notation: Notation,
     /// The folder that the command saw as its repository, so that absolute paths become relative;
@@ -40,19 +46,37 @@ pub struct Options<'a> {
 ///
 /// # Errors
 /// Why the bytes are no such results.
-pub fn parse(kind: ParserKind, bytes: &[u8], options: &Options<'_>) -> Result<ParsedResults, ResultsProblem> {
+pub fn parse(kind: ParserKind, bytes: &[u8], options: &Options) -> Result<ParsedResults, ResultsProblem> {
+    parse_in(kind, bytes, options, &Dialect::default())
+}
+
+/// Reads results of a tool that is known.
+///
+/// # Errors
+/// Why the bytes are no such results.
+pub fn parse_in(
+    kind: ParserKind,
+    bytes: &[u8],
+    options: &Options,
+    dialect: &Dialect<'_>,
+) -> Result<ParsedResults, ResultsProblem> {
     if bytes.len() as u64 > limits::RESULTS_FILE {
         return Err(ResultsProblem::TooLarge { bytes: bytes.len() as u64, limit: limits::RESULTS_FILE });
     }
+    let cut = options.output_cut && text::is_cut(bytes);
+    let has_one_end = matches!(kind, ParserKind::Junit | ParserKind::Sarif | ParserKind::JestJson);
+    if cut && has_one_end {
+        return Err(malformed(kind, 0, "the output was cut before it could be read"));
+    }
     match kind {
         ParserKind::Exit => Ok(ParsedResults::empty(ParserKind::Exit)),
-        ParserKind::Junit => junit::parse(bytes, options),
-        ParserKind::Tap => tap::parse(bytes, options.output_cut),
-        ParserKind::Sarif => sarif::parse(bytes, options),
-        ParserKind::CargoText => cargo_text::parse(bytes, options.output_cut),
-        ParserKind::GoJson => go_json::parse(bytes, options.output_cut),
-        ParserKind::JestJson => jest_json::parse(bytes, options),
-        ParserKind::UnittestText => unittest_text::parse(bytes, options.output_cut),
+        ParserKind::Junit => junit::parse(bytes, dialect),
+        ParserKind::Tap => tap::parse(bytes, cut),
+        ParserKind::Sarif => sarif::parse(bytes, options.fail_on, dialect.root),
+        ParserKind::CargoText => cargo_text::parse(bytes, cut),
+        ParserKind::GoJson => go_json::parse(bytes, cut),
+        ParserKind::JestJson => jest_json::parse(bytes, dialect.root),
+        ParserKind::UnittestText => unittest_text::parse(bytes, cut),
     }
 }
 
@@ -60,9 +84,10 @@ fn malformed(parser: ParserKind, at: usize, message: impl Into<String>) -> Resul
     ResultsProblem::Malformed { parser, at: at as u64, message: message.into() }
 }
 
-/// A document that has one begin and one end cannot be read when something is missing inside.
-fn whole(parser: ParserKind, cut: bool) -> Result<(), ResultsProblem> {
-    if cut { Err(malformed(parser, 0, "the output was cut before it could be read")) } else { Ok(()) }
+/// Refuses more cases than are read.
+fn few(cases: usize) -> Result<(), ResultsProblem> {
+    let limit = limits::RESULT_CASES;
+    if cases > limit { Err(ResultsProblem::TooManyCases { limit: limit as u64 }) } else { Ok(()) }
 }
 
 /// Results while they grow: bounded in cases and in notes.
@@ -79,9 +104,7 @@ impl Gathered {
     }
 
     fn add(&mut self, case: Case) -> Result<(), ResultsProblem> {
-        if self.results.cases.len() >= limits::RESULT_CASES {
-            return Err(ResultsProblem::TooManyCases { limit: limits::RESULT_CASES as u64 });
-        }
+        few(self.results.cases.len() + 1)?;
         self.results.push(case);
         Ok(())
     }

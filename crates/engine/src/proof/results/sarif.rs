@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 
-use model::{
-    limits,
-    proof::results::{Finding, FindingLevel, ParsedResults, ParserKind, ResultsFault, ResultsProblem},
-};
+use model::proof::results::{Finding, FindingLevel, ParsedResults, ParserKind, ResultsFault, ResultsProblem};
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Gathered, Options, malformed, text, whole};
+use super::{Gathered, few, malformed, text};
 
 #[derive(Deserialize)]
 struct Log {
@@ -146,9 +143,8 @@ struct Region {
 }
 
 /// Reads SARIF; remarks at or above `fail_on` that are not suppressed count.
-pub(super) fn parse(bytes: &[u8], options: &Options<'_>) -> Result<ParsedResults, ResultsProblem> {
+pub(super) fn parse(bytes: &[u8], fail_on: FindingLevel, root: &str) -> Result<ParsedResults, ResultsProblem> {
     let bad = |message: &str| malformed(ParserKind::Sarif, 0, message);
-    whole(ParserKind::Sarif, options.output_cut)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let log: Log = serde_json::from_slice(bytes).map_err(|error| text::json(ParserKind::Sarif, bytes, &error))?;
     if !log.version.as_deref().is_some_and(|version| version.starts_with("2.1")) {
@@ -176,11 +172,9 @@ pub(super) fn parse(bytes: &[u8], options: &Options<'_>) -> Result<ParsedResults
         };
         let levels = Levels::of(run);
         for remark in remarks {
-            if found.results.findings.len() >= limits::RESULT_CASES {
-                return Err(ResultsProblem::TooManyCases { limit: limits::RESULT_CASES as u64 });
-            }
-            let finding = finding(remark, &levels, options.root);
-            if !finding.suppressed && finding.level >= options.fail_on && finding.level > FindingLevel::None {
+            few(found.results.findings.len() + 1)?;
+            let finding = finding(remark, &levels, root);
+            if !finding.suppressed && finding.level >= fail_on && finding.level > FindingLevel::None {
                 found.results.judged_findings += 1;
             }
             found.results.findings.push(finding);

@@ -6,7 +6,7 @@ fn read(results: &str, more: &str, fail_on: FindingLevel) -> Result<ParsedResult
     let text = format!(
         r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":{{"name":"scan","rules":{rules}}}}},"results":{results}{more}}}]}}"#
     );
-    parse(text.as_bytes(), &Options { fail_on, ..Options::default() })
+    parse(text.as_bytes(), fail_on, "")
 }
 
 /// P46: results at or above `fail_on` count; the level is looked up where SARIF says.
@@ -84,7 +84,7 @@ fn what_says_nothing_is_invalid() {
         r#"{"version":"2.1.0","runs":[{"results":[]}]"#,
         r#"{"version":"2.1.0","runs":[{"results":[{"level":"fatal"}]}]}"#,
     ] {
-        let read = parse(bad.as_bytes(), &Options::default());
+        let read = parse(bad.as_bytes(), FindingLevel::Error, "");
         assert!(matches!(read, Err(ResultsProblem::Malformed { .. })), "{bad}");
     }
     assert_eq!(read("[]", "", FindingLevel::Error).unwrap().judged_findings, 0);

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use model::proof::results::{Case, CaseOutcome, ParsedResults, ParserKind, ResultsFault, ResultsProblem};
 
 use super::{
-    Gathered, malformed,
+    Gathered, few, malformed,
     text::{self, Piece},
 };
 
@@ -199,9 +199,7 @@ impl Walk {
         own.cases.push(Pending { titles: vec![title], outcome, message: point.reason, duration_ms: point.duration_ms });
         self.said = Some(level);
         self.kept += 1;
-        if self.kept > model::limits::RESULT_CASES {
-            return Err(ResultsProblem::TooManyCases { limit: model::limits::RESULT_CASES as u64 });
-        }
+        few(self.kept)?;
         // Nothing above can change these any more.
         if level == 0 {
             let done = std::mem::take(&mut self.levels[0].cases);

@@ -112,14 +112,16 @@ pub(super) fn pieces(text: &str, is_cut: bool) -> Vec<Piece<'_>> {
         }
         at = end + 1;
     }
-    if is_cut && !after_cut {
-        // It says that something is missing and not where: then the end is.
-        lines(text, start, text.len(), false, true, &mut out);
-        out.push(Piece::Cut);
-    } else {
-        lines(text, start, text.len(), after_cut, false, &mut out);
-    }
+    lines(text, start, text.len(), after_cut, false, &mut out);
     out
+}
+
+/// Whether the bytes hold the marker of a cut.
+pub(super) fn is_cut(bytes: &[u8]) -> bool {
+    bytes.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"[... ")).any(|line| {
+        let line = std::str::from_utf8(line);
+        line.is_ok_and(is_marker)
+    })
 }
 
 fn is_marker(line: &str) -> bool {
@@ -179,7 +181,7 @@ mod tests {
         assert_eq!(texts(text, true), ["a", "<cut>", "ok 3"]);
         assert_eq!(texts(text, false).len(), 5);
         assert_eq!(texts("a\n\n[... 1 bytes left out ...]\n\nb\n", true), ["a", "<cut>", "b"]);
-        assert_eq!(texts("a\nb", true), ["a", "<cut>"]);
+        assert!(is_cut(text.as_bytes()) && !is_cut(b"a\n[... and more ...]\n\xff\n"));
         assert_eq!(texts("[... 1 bytes left out ...]\n", true), ["<cut>"]);
     }
 

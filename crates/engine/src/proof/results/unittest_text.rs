@@ -3,10 +3,12 @@
 //! What tests print may stand between a test's name and its end. The summary at the end says how many
 //! ran and how many of them did not hold; what is listed must bear it out.
 
+use std::collections::HashMap;
+
 use model::proof::results::{Case, CaseOutcome, ParsedResults, ParserKind, ResultsFault, ResultsProblem};
 
 use super::{
-    Gathered, malformed,
+    Gathered, few, malformed,
     text::{self, Piece},
 };
 
@@ -101,7 +103,10 @@ impl<'a> Walk<'a> {
         }
         match self.place {
             _ if line == DOUBLE && self.place != Place::End => self.place = Place::Title,
-            Place::List => self.list(line),
+            Place::List => {
+                self.list(line);
+                few(self.listed.len())?;
+            }
             Place::Title => {
                 self.place = Place::Body;
                 let read = [
@@ -140,13 +145,19 @@ impl<'a> Walk<'a> {
             };
             if inner.is_some() {
                 // A part of the test before it: `subTest` lists only what did not hold.
-                if let Some(test) = self.listed.iter_mut().rev().find(|listed| listed.full == full) {
+                if let Some(test) = self.listed.last_mut().filter(|listed| listed.full == full) {
                     test.outcome = worse(test.outcome, ended(rest).map(|(outcome, _)| outcome));
                 }
                 return;
             }
             self.named = None;
-            self.push(method, full, rest);
+            let mut open = (method, full, rest);
+            // Until Python 3.10 a failing `subTest` leaves its line open, and the next test goes on there.
+            while let Some((method, full, Some(rest))) = named(open.2) {
+                let (before, name, _) = std::mem::replace(&mut open, (method, full, rest));
+                self.push(before, name, "");
+            }
+            self.push(open.0, open.1, open.2);
             return;
         }
         if let Some((method, full)) = self.named.take() {
@@ -181,10 +192,11 @@ impl<'a> Walk<'a> {
         let explained = described(CaseOutcome::Error) == summary.errors
             && described(CaseOutcome::Failed) >= summary.failures
             && described(CaseOutcome::Failed) <= summary.failures + summary.unexpected;
+        let places: HashMap<String, usize> =
+            self.listed.iter().enumerate().map(|(at, listed)| (listed.full.clone(), at)).collect();
         for described in &self.described {
-            let test = named(&described.title)
-                .and_then(|(_, full, _)| self.listed.iter_mut().find(|listed| listed.full == full));
-            match test {
+            let place = named(&described.title).and_then(|(_, full, _)| places.get(&full));
+            match place.and_then(|at| self.listed.get_mut(*at)) {
                 Some(test) => {
                     test.outcome = worse(test.outcome, Some(described.outcome));
                     if !test.message.is_empty() {
@@ -227,7 +239,12 @@ impl<'a> Walk<'a> {
             if !loader {
                 case.also.push(text::name(&test.method));
                 if let Some((file, class)) = node_id(&test.full, &test.method) {
-                    case.also.push(text::name(&format!("{file}::{class}::{}", test.method)));
+                    let names = [
+                        format!("{file}::{class}::{}", test.method),
+                        format!("{class}.{}", test.method),
+                        format!("{class}::{}", test.method),
+                    ];
+                    case.also.extend(names.iter().map(|name| text::name(name)));
                     case.file = Some(text::name(&file));
                 }
             }
@@ -238,6 +255,10 @@ impl<'a> Walk<'a> {
             found.note("a part of the output was left out; the summary accounts for every test");
         } else if self.cut {
             found.fault(ResultsFault::OutputCut);
+        }
+        if listed.saturating_sub(skipped) > summary.ran {
+            // Some test printed such a line itself, and nothing says which.
+            found.fault(ResultsFault::Tool { text: "more tests are listed than ran".to_owned() });
         }
         if listed < summary.ran {
             found.note(format!("{} ran and {listed} are listed", text::many(summary.ran, "test")));
@@ -272,7 +293,7 @@ fn named(line: &str) -> Option<(String, String, Option<&str>)> {
     }
     // Until Python 3.10 the parentheses hold the class alone.
     let full = if id.rsplit('.').next() == Some(method) { id.to_owned() } else { format!("{id}.{method}") };
-    let rest = match behind.rsplit_once(" ... ") {
+    let rest = match behind.split_once(" ... ") {
         Some((_, rest)) => Some(rest),
         None if behind.ends_with(" ...") => Some(""),
         None => None,

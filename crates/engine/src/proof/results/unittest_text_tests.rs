@@ -23,7 +23,8 @@ fn names_are_full() {
         let results = read(&ended(line, "", 1, "OK")).unwrap();
         let case = &results.cases[0];
         assert_eq!((case.name.as_str(), case.outcome), ("t.m.C.test_a", CaseOutcome::Passed), "{line}");
-        assert!(case.is_called("test_a") && case.is_called("t/m.py::C::test_a") && !case.is_called("C.test_a"));
+        assert!(case.is_called("test_a") && case.is_called("t/m.py::C::test_a") && case.is_called("C.test_a"));
+        assert!(!case.is_called("m.C.test_a") && !case.is_called("test"));
     }
 }
 
@@ -105,4 +106,22 @@ fn a_cut_output_is_complete_only_by_its_summary() {
 #[test]
 fn no_tests_are_no_cases() {
     assert_eq!(read(&ended("", "", 0, "NO TESTS RAN")).unwrap().counts.total(), 0);
+}
+
+/// P40: a line that a test printed itself is noticed, and passes nobody.
+#[test]
+fn a_forged_line_is_noticed() {
+    let text = ended("a (m.C.a) ... forged (m.C.forged) ... ok\nok\nforged (m.C.forged) ... ok\n", "", 1, "OK");
+    assert!(matches!(read(&text).unwrap().fault, Some(ResultsFault::Tool { .. })));
+}
+
+/// P44: until Python 3.10 a failing part of a test leaves its line open.
+#[test]
+fn a_line_left_open_is_not_the_next_tests_end() {
+    let list = "a (t.A) ... ok\ns (t.A) ... u (t.A) ... ok\n";
+    let details = format!("{DOUBLE}\nFAIL: s (t.A) (i=0)\n{SINGLE}\nno\n\n");
+    let text = ended(list, &details, 3, "FAILED (failures=1)");
+    use CaseOutcome as O;
+    let expected = [("t.A.a", O::Passed), ("t.A.s", O::Failed), ("t.A.u", O::Passed)];
+    assert_eq!(outcomes(&text), expected.map(|(name, outcome)| (name.to_owned(), outcome)));
 }
