@@ -25,14 +25,14 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// This document.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "server", security(()),
-    responses((status = 200, body = Object, content_type = "application/json")))]
+    responses((status = 200, body = Object, content_type = "application/json"), Refusals))]
 async fn openapi(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], app.openapi.clone()).into_response()
 }
 
 /// A page to read this document and to try its operations.
 #[utoipa::path(get, path = "/api/docs", tag = "server", security(()),
-    responses((status = 200, body = String, content_type = "text/html")))]
+    responses((status = 200, body = String, content_type = "text/html"), Refusals))]
 async fn explorer() -> Html<&'static str> {
     Html(include_str!("../assets/explorer.html"))
 }

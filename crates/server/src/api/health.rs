@@ -38,7 +38,7 @@ pub enum HealthStatus {
 const HEALTHY: Health = Health { status: HealthStatus::Ok, version: env!("CARGO_PKG_VERSION") };
 
 /// The process lives. Asks nobody.
-#[utoipa::path(get, path = "/healthz", tag = "server", security(()), responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/healthz", tag = "server", security(()), responses((status = 200, body = Health), Refusals))]
 async fn healthz() -> axum::Json<Health> {
     axum::Json(HEALTHY)
 }

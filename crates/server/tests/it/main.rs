@@ -6,6 +6,7 @@ extern crate proofhouse_server as server;
 
 mod access;
 mod artifacts;
+mod contract;
 mod docs;
 mod faults;
 mod plane;

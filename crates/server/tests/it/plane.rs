@@ -18,6 +18,8 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tower::ServiceExt as _;
 
+use crate::contract;
+
 /// An answer, read whole.
 #[derive(Debug)]
 pub struct Answer {
@@ -83,9 +85,15 @@ impl Ask {
     }
 
     pub async fn send(self) -> Answer {
-        let response = self.router.oneshot(self.request.body(self.body).unwrap()).await.unwrap();
+        let request = self.request.body(self.body).unwrap();
+        let (method, path) = (request.method().to_string(), request.uri().to_string());
+        let response = self.router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if kind.ends_with("json") && !path.ends_with("openapi.json") {
+            contract::hold(&method, &path, parts.status.as_u16(), &serde_json::from_slice(&bytes).unwrap());
+        }
         Answer { status: parts.status, headers: parts.headers, bytes }
     }
 
