@@ -22,7 +22,7 @@ use tokio_util::io::ReaderStream;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    listing::{self, Listing},
+    listing::{Listing, PageQuery},
     ranges::{Part, part},
     visible,
 };
@@ -79,27 +79,21 @@ impl From<Artifact> for ArtifactView {
 
 /// A run's artifacts, oldest first.
 #[utoipa::path(get, path = "/runs/{run}/artifacts", tag = "artifacts",
-    params(("run" = RunId, Path), listing::PageQuery),
+    params(("run" = RunId, Path), PageQuery),
     responses((status = 200, body = Listing<ArtifactView>), Refusals))]
 async fn of_run(
     State(app): State<App>,
     caller: Caller,
     Path(run): Path<RunId>,
-    Query(query): Query<listing::PageQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<Listing<ArtifactView>>, Refusal> {
     let run = visible::run(&app, &caller, run).await?;
-    let limit = listing::limit(query.limit)?;
-    let after: Option<ArtifactId> = listing::cursor(query.cursor.as_deref())?;
     let all: Vec<Artifact> = app
         .engine
         .store()
         .read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.artifacts(run.id).await?) }))
         .await?;
-    let total = all.len() as u64;
-    let behind = |artifact: &Artifact| after.is_none_or(|after| artifact.id > after);
-    let rows = all.into_iter().filter(behind).take(limit as usize + 1).collect();
-    let page = Listing::cut(rows, limit, |artifact: &Artifact| artifact.id.to_string(), ArtifactView::from);
-    Ok(axum::Json(Listing { total: Some(total), ..page }))
+    Ok(axum::Json(Listing::of_all(all, &query, |artifact| artifact.id.to_string(), ArtifactView::from)?))
 }
 
 /// An artifact's bytes. One `Range` is honoured. 410 when retention dropped them or they are not what

@@ -49,6 +49,23 @@ pub struct Listing<T> {
 }
 
 impl<T> Listing<T> {
+    /// Cuts a page out of a whole list that is short enough to be read at once: what stands behind
+    /// the row that `cursor` names.
+    pub fn of_all<R>(
+        rows: Vec<R>,
+        query: &PageQuery,
+        cursor: impl Fn(&R) -> String,
+        view: impl Fn(R) -> T,
+    ) -> Result<Self, Problem> {
+        let (limit, total) = (limit(query.limit)?, rows.len() as u64);
+        let start = match &query.cursor {
+            None => 0,
+            Some(after) => rows.iter().position(|row| cursor(row) == *after).ok_or_else(wrong_cursor)? + 1,
+        };
+        let rows = rows.into_iter().skip(start).take(limit as usize + 1).collect();
+        Ok(Self { total: Some(total), ..Self::cut(rows, limit, cursor, view) })
+    }
+
     /// Cuts a page out of `limit + 1` rows; the one too many says that there is more.
     pub fn cut<R>(mut rows: Vec<R>, limit: u32, cursor: impl Fn(&R) -> String, view: impl Fn(R) -> T) -> Self {
         let more = rows.len() > limit as usize;
@@ -68,6 +85,19 @@ mod tests {
         assert_eq!((page.items, page.next_cursor.as_deref()), (vec![10, 20], Some("2")));
         let page = Listing::cut(vec![1, 2], 2, |n| n.to_string(), |n| n);
         assert_eq!((page.items.len(), page.next_cursor), (2, None));
+    }
+
+    #[test]
+    fn a_short_list_is_paged_by_its_own_rows() {
+        let page = |cursor: Option<&str>, limit| {
+            let query = PageQuery { cursor: cursor.map(str::to_owned), limit };
+            Listing::of_all(vec!["a", "b", "c"], &query, |row| (*row).to_owned(), |row| row)
+        };
+        let first = page(None, Some(2)).unwrap();
+        assert_eq!((first.items, first.next_cursor.as_deref(), first.total), (vec!["a", "b"], Some("b"), Some(3)));
+        let rest = page(Some("b"), None).unwrap();
+        assert_eq!((rest.items, rest.next_cursor), (vec!["c"], None));
+        assert_eq!(page(Some("x"), None).unwrap_err().code, model::code::Code::Invalid);
     }
 
     // A bad value of a query is 422, never a default.

@@ -10,11 +10,14 @@ use model::{
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{listing::Listing, visible};
+use super::{
+    listing::{Listing, PageQuery},
+    visible,
+};
 use crate::{
     app::App,
     auth::{Action, Caller},
-    extract::{Path, ProjectName},
+    extract::{Path, ProjectName, Query},
     problem::{Refusal, Refusals},
 };
 
@@ -57,15 +60,18 @@ impl From<Project> for ProjectView {
 }
 
 /// Every project the caller sees, by key.
-#[utoipa::path(get, path = "/projects", tag = "projects", responses((status = 200, body = Listing<ProjectView>), Refusals))]
-async fn list(State(app): State<App>, caller: Caller) -> Result<axum::Json<Listing<ProjectView>>, Refusal> {
+#[utoipa::path(get, path = "/projects", tag = "projects", params(PageQuery), responses((status = 200, body = Listing<ProjectView>), Refusals))]
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<axum::Json<Listing<ProjectView>>, Refusal> {
     caller.reads_something()?;
     let all: Vec<Project> =
         app.engine.store().read(|tx| Box::pin(async move { Ok::<_, Problem>(tx.projects().await?) })).await?;
-    let visible = all.into_iter().filter(|project| caller.may(Action::Read, project.id).is_ok());
-    let items: Vec<_> = visible.map(ProjectView::from).collect();
-    let total = Some(items.len() as u64);
-    Ok(axum::Json(Listing { items, next_cursor: None, total }))
+    let visible = all.into_iter().filter(|project| caller.may(Action::Read, project.id).is_ok()).collect();
+    let key = |project: &Project| project.key.as_str().to_owned();
+    Ok(axum::Json(Listing::of_all(visible, &query, key, ProjectView::from)?))
 }
 
 /// A project.

@@ -16,15 +16,15 @@ use serde::{Deserialize, Serialize};
 use store::Token;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::listing::Listing;
+use super::listing::{Listing, PageQuery};
 use crate::{
     app::App,
     auth::{Action, Caller, Scope, Secret, SecretKind},
-    extract::{Keyed, Path, ProjectName},
+    extract::{Keyed, Path, ProjectName, Query},
     problem::{Refusal, Refusals},
 };
 
-/// How many tokens a list shows.
+/// How many of the newest tokens can be listed.
 const LISTED: u32 = 1_000;
 /// The longest label.
 const LABEL: usize = 100;
@@ -118,13 +118,17 @@ struct MakeToken {
 }
 
 /// The newest tokens: an admin sees all, others those that they made.
-#[utoipa::path(get, path = "/tokens", tag = "access", responses((status = 200, body = Listing<TokenView>), Refusals))]
-async fn list(State(app): State<App>, caller: Caller) -> Result<axum::Json<Listing<TokenView>>, Refusal> {
+#[utoipa::path(get, path = "/tokens", tag = "access", params(PageQuery), responses((status = 200, body = Listing<TokenView>), Refusals))]
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<axum::Json<Listing<TokenView>>, Refusal> {
     caller.may_everywhere(Action::Read)?;
     let tokens: Vec<Token> =
         app.engine.store().read(|tx| Box::pin(async move { Ok::<_, Problem>(tx.tokens(LISTED).await?) })).await?;
-    let items = tokens.into_iter().filter(|token| owns(&caller, token)).map(TokenView::from).collect();
-    Ok(axum::Json(Listing { items, next_cursor: None, total: None }))
+    let own = tokens.into_iter().filter(|token| owns(&caller, token)).collect();
+    Ok(axum::Json(Listing::of_all(own, &query, |token| token.id.to_string(), TokenView::from)?))
 }
 
 /// Make a token. Only a person does, and for no more than they may themselves.
