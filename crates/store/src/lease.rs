@@ -7,12 +7,12 @@ use model::{
     task::{Fence, Task, TaskEvent, TaskState},
     time::Timestamp,
 };
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::{
     error::{LostReason, StoreError},
     sql::statements,
-    store::Store,
+    store::{Backend, Store},
     task::{Kept, TaskChange},
     tx::Tx,
 };
@@ -34,6 +34,8 @@ statements! {
         VALUES ($1, $2, $3, '', $4, $5, $6) ON CONFLICT (task) DO NOTHING";
     OF_WORKER = "SELECT task, generation FROM task_lease WHERE worker = $1 ORDER BY run, task";
     EXPIRED = "SELECT l.task, l.generation FROM task_lease l WHERE l.expires_at <= $1 ORDER BY l.run, l.task LIMIT $2";
+    /// A renewal may be on its way in another transaction: this waits for it, and then finds nothing.
+    STILL => sqlite "", postgres "SELECT 1 FROM task_lease WHERE task = $1 AND expires_at <= $2 FOR UPDATE";
     END_NOW = "UPDATE task_lease SET expires_at = $2 WHERE task = $1";
     NOT_BEFORE = "UPDATE task SET not_before = $2, attempt = $3, exempt = $4 WHERE id = $1";
     SHIFT_LEASES = "UPDATE task_lease SET expires_at = expires_at + $1";
@@ -78,28 +80,6 @@ pub enum Released {
     AttemptsUsedUp(Task),
     /// Its run is being cancelled, and it ended so.
     Cancelled(Task),
-}
-
-/// What a worker says came of its task.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// It could be done.
-    pub done: bool,
-    /// What came of it.
-    pub output: Json,
-    /// The kind's own finer state; `None` keeps what is there.
-    pub detail: Option<String>,
-    /// Counts as failed in the run's progress; an outcome that is not done always does.
-    pub bad: bool,
-}
-
-/// A recorded outcome.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finished {
-    /// The task as it ended.
-    pub task: Task,
-    /// The same claim had recorded the same outcome before; nothing changed now (D59).
-    pub repeated: bool,
 }
 
 impl Store {
@@ -168,6 +148,11 @@ impl Store {
 
     /// Appends a worker's entries behind its fence; gives the last number.
     pub async fn append(&self, fence: Fence, entries: Vec<NewEntry>, now: Timestamp) -> Result<u64, StoreError> {
+        if let Backend::Postgres(postgres) = self.backend()
+            && let Some(appends) = postgres.appends()
+        {
+            return appends.append(fence, entries, now).await;
+        }
         self.write(move |tx| {
             let entries = entries.clone();
             Box::pin(async move { Ok(tx.journal_append_fenced(fence, &entries, now).await?.end - 1) })
@@ -190,12 +175,12 @@ impl Store {
     }
 }
 
-const fn lost(task: TaskId, reason: LostReason) -> StoreError {
+pub(crate) const fn lost(task: TaskId, reason: LostReason) -> StoreError {
     StoreError::LeaseLost { task, reason }
 }
 
 /// Why a fence that is not admitted is not.
-const fn refusal(fence: Fence, state: TaskState, newest: u32) -> StoreError {
+pub(crate) const fn refusal(fence: Fence, state: TaskState, newest: u32) -> StoreError {
     match state {
         TaskState::Cancelled => lost(fence.task, LostReason::Cancelled),
         TaskState::Done | TaskState::Failed => lost(fence.task, LostReason::Finished),
@@ -307,7 +292,7 @@ impl Tx {
             let fence = Fence { task: TaskId::from_uuid(row.uuid()?), generation: row.u32()? };
             let Some(kept) = self.task_lock(fence.task).await? else { continue };
             // Between the look and the lock it may have been renewed, finished or claimed.
-            if !expired(&kept.task, fence, now) {
+            if !self.has_expired(&kept.task, fence, now).await? {
                 continue;
             }
             if self.is_cancelling(kept.task.run).await? {
@@ -326,6 +311,13 @@ impl Tx {
             Some(mut row) => row.flag(),
             None => Ok(false),
         }
+    }
+
+    async fn has_expired(&mut self, task: &Task, fence: Fence, now: Timestamp) -> Result<bool, StoreError> {
+        if !expired(task, fence, now) || self.is_sqlite() || task.lease.is_none() {
+            return Ok(expired(task, fence, now));
+        }
+        Ok(self.query_opt(&STILL, &[fence.task.into(), now.into()]).await?.is_some())
     }
 
     async fn requeue(&mut self, kept: Kept, reason: &str, now: Timestamp) -> Result<Option<Task>, StoreError> {
@@ -349,7 +341,9 @@ impl Tx {
         now: Timestamp,
     ) -> Result<Option<Task>, StoreError> {
         match self.task_lock(fence.task).await? {
-            Some(kept) if expired(&kept.task, fence, now) => self.task_change(kept, change, None, now).await,
+            Some(kept) if self.has_expired(&kept.task, fence, now).await? => {
+                self.task_change(kept, change, None, now).await
+            }
             Some(_) | None => Ok(None),
         }
     }
@@ -388,42 +382,6 @@ impl Tx {
         self.exec(&NOT_BEFORE, &params).await?;
         let task = kept.task.clone();
         Ok(Released::Requeued(self.requeue(kept, reason, now).await?.unwrap_or(task)))
-    }
-
-    /// Records what came of a task, once per claim. The same again is answered with what is stored
-    /// (D59); the word of a late holder counts while nobody has claimed since (X16).
-    pub async fn task_finish(
-        &mut self,
-        fence: Fence,
-        outcome: &Outcome,
-        now: Timestamp,
-    ) -> Result<Finished, StoreError> {
-        let Some(kept) = self.task_lock(fence.task).await? else { return Err(StoreError::NotFound("task")) };
-        let (state, newest) = (kept.task.state, kept.task.generation);
-        if fence.admits(state, newest) {
-            let event = if outcome.done { TaskEvent::Finished } else { TaskEvent::Failed };
-            let change = TaskChange {
-                event,
-                output: Some(outcome.output.clone()),
-                detail: outcome.detail.clone(),
-                bad: outcome.bad,
-            };
-            return match self.task_change(kept, &change, Some(fence.generation), now).await? {
-                Some(task) => Ok(Finished { task, repeated: false }),
-                None => Err(lost(fence.task, LostReason::Finished)),
-            };
-        }
-        if kept.outcome_generation != Some(fence.generation) {
-            return Err(refusal(fence, state, newest));
-        }
-        let same = (kept.task.state == TaskState::Done) == outcome.done
-            && kept.task.output.as_ref() == Some(&outcome.output)
-            && (outcome.detail.is_none() || outcome.detail == kept.task.detail);
-        if same {
-            Ok(Finished { task: kept.task, repeated: true })
-        } else {
-            Err(StoreError::OutcomeSet { task: fence.task })
-        }
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! Start at [`Store`], then at [`Tx`].
 
+mod append;
 mod artifact;
 mod backup;
 mod blob;
@@ -16,6 +17,7 @@ mod commit;
 mod document;
 mod error;
 mod evidence;
+mod finish;
 mod idempotency;
 mod journal;
 mod leader;
@@ -46,9 +48,10 @@ pub use commit::Committed;
 pub use document::Document;
 pub use error::{LostReason, StoreError};
 pub use evidence::{EvidenceBody, KeptEvidence};
+pub use finish::{Finished, Outcome};
 pub use idempotency::{IdempotencyKey, StoredAnswer};
 pub use journal::StreamHead;
-pub use lease::{Beat, Finished, Outcome, Reaped, Released};
+pub use lease::{Beat, Reaped, Released};
 pub use migrate::KNOWN as SCHEMA_VERSION;
 pub use question::QuestionEnd;
 pub use requirement::{KeptRequirement, Order, RequirementFilter};
@@ -65,11 +68,13 @@ pub use waiver::AcceptedDefinition;
 /// Every statement text of the crate, for the test that prepares each on both databases.
 fn statements() -> Vec<&'static [sql::Sql]> {
     vec![
+        append::STATEMENTS,
         artifact::STATEMENTS,
         backup::STATEMENTS,
         claim::STATEMENTS,
         document::STATEMENTS,
         evidence::STATEMENTS,
+        finish::STATEMENTS,
         idempotency::STATEMENTS,
         journal::STATEMENTS,
         leader::STATEMENTS,

@@ -39,12 +39,14 @@ statements! {
           AS u (id, kind, subject, queue, labels, priority, state, detail, max_attempts, not_before, counted, input)";
     NEED => sqlite "INSERT INTO task_need (task, needs) VALUES ($1, $2)",
         postgres "INSERT INTO task_need (task, needs) SELECT * FROM unnest($1::uuid[], $2::uuid[])";
-    /// The turn a run's next ready task gets: behind its own, but never behind what others already
-    /// had. Ordering by turn is then fair over runs, whatever a run has queued before (D52).
-    TURN = "SELECT coalesce((SELECT min(turn) FROM task_ready WHERE queue = $1 AND held = 0 AND priority = $2), 0),
-        coalesce((SELECT max(turn) + 1 FROM task_ready WHERE run = $3 AND queue = $1 AND priority = $2), 0)";
-    HELD = "SELECT CASE WHEN status NOT IN ('queued', 'running') OR cancelling <> 0 THEN 1
-            WHEN slots IS NOT NULL THEN 2 ELSE 0 END, CASE WHEN slots IS NULL THEN 0 ELSE 1 END FROM run WHERE id = $1";
+    /// How new ready tasks of a run stand, whether the run has slots, and the turn its next one gets:
+    /// behind its own, but never behind what others already had. Ordering by turn is then fair over
+    /// runs, whatever a run has queued before (D52).
+    PLACE = "SELECT CASE WHEN status NOT IN ('queued', 'running') OR cancelling <> 0 THEN 1
+            WHEN slots IS NOT NULL THEN 2 ELSE 0 END, CASE WHEN slots IS NULL THEN 0 ELSE 1 END,
+        coalesce((SELECT min(turn) FROM task_ready WHERE queue = $2 AND held = 0 AND priority = $3), 0),
+        coalesce((SELECT max(turn) + 1 FROM task_ready WHERE run = $1 AND queue = $2 AND priority = $3), 0)
+        FROM run WHERE id = $1";
     READY => sqlite "INSERT INTO task_ready (task, run, queue, priority, turn, ready_at, not_before, held, labels)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (task) DO NOTHING",
         postgres "INSERT INTO task_ready (task, run, queue, priority, turn, ready_at, not_before, held, labels)
@@ -59,7 +61,7 @@ statements! {
             FOR UPDATE OF t");
     BY_SUBJECT = concat!("SELECT ", columns!(), " FROM task t LEFT JOIN task_lease l ON l.task = t.id
         WHERE t.run = $1 AND t.kind = $2 AND t.subject = $3");
-    RUN_OF = "SELECT run FROM task WHERE id = $1";
+    RUN_LOCK => sqlite "", postgres "SELECT id FROM run WHERE id = (SELECT run FROM task WHERE id = $1) FOR UPDATE";
     LIST => sqlite concat!("SELECT ", columns!(), " FROM task t LEFT JOIN task_lease l ON l.task = t.id
         WHERE t.run = $1 AND ($2 IS NULL OR t.kind = $2) AND ($3 IS NULL OR t.state IN (SELECT value FROM json_each($3)))
           AND ($4 IS NULL OR t.detail IN (SELECT value FROM json_each($4)))
@@ -74,7 +76,11 @@ statements! {
         ORDER BY t.kind, t.subject LIMIT $9");
     COUNT_BY = "SELECT kind, state, detail, count(*) FROM task WHERE run = $1 GROUP BY kind, state, detail
         ORDER BY kind, state, detail";
-    CHANGE = "UPDATE task SET state = $3, detail = coalesce($4, detail), output = coalesce($5, output),
+    CHANGE => sqlite "UPDATE task SET state = $3, detail = coalesce($4, detail), output = coalesce($5, output),
+            finished_at = $6, bad = $7, outcome_generation = coalesce($8, outcome_generation)
+        WHERE id = $1 AND state = $2",
+        postgres "WITH unleased AS (DELETE FROM task_lease WHERE task = $1), unready AS (DELETE FROM task_ready WHERE task = $1)
+        UPDATE task SET state = $3, detail = coalesce($4, detail), output = coalesce($5, output),
             finished_at = $6, bad = $7, outcome_generation = coalesce($8, outcome_generation)
         WHERE id = $1 AND state = $2";
     DETAIL = "UPDATE task SET detail = $2 WHERE id = $1 AND state IN ('blocked', 'ready', 'leased')
@@ -217,6 +223,14 @@ impl TaskChange {
     }
 }
 
+/// How new ready tasks of a run stand in a queue.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    held: i64,
+    slotted: bool,
+    turn: i64,
+}
+
 /// A task with the columns that only the store looks at.
 pub(crate) struct Kept {
     pub task: Task,
@@ -276,18 +290,25 @@ impl Tx {
             return Ok(());
         }
         self.run_hold(run).await?;
-        let slotted = self.held(run).await?.1;
+        let mut order: Vec<&NewTask> = tasks.iter().filter(|task| task.ready).collect();
+        order.sort_by(|a, b| (&a.queue, a.priority).cmp(&(&b.queue, b.priority)));
+        let mut groups = Vec::new();
+        for group in order.chunk_by(|a, b| (&a.queue, a.priority) == (&b.queue, b.priority)) {
+            groups.push((group, self.place(run, &group[0].queue, group[0].priority).await?));
+        }
+        let slotted = match groups.first() {
+            Some((_, place)) => place.slotted,
+            None => self.place(run, "", 0).await?.slotted,
+        };
         for chunk in tasks.chunks(2_000) {
             match self.driver {
                 Driver::Sqlite(_) => self.insert_each(run, project, chunk, slotted, now).await?,
                 Driver::Postgres(_) => self.insert_lists(run, project, chunk, slotted, now).await?,
             }
         }
-        let mut order: Vec<&NewTask> = tasks.iter().filter(|task| task.ready).collect();
-        order.sort_by(|a, b| (&a.queue, a.priority).cmp(&(&b.queue, b.priority)));
-        for group in order.chunk_by(|a, b| (&a.queue, a.priority) == (&b.queue, b.priority)) {
+        for (group, place) in groups {
             let rows: Vec<_> = group.iter().map(|task| (task.id, task.not_before, task.labels.as_slice())).collect();
-            self.ready_insert(run, &group[0].queue, group[0].priority, &rows, now).await?;
+            self.ready_insert(run, &group[0].queue, group[0].priority, place, &rows, now).await?;
         }
         let counted = tasks.iter().filter(|task| task.counted).count();
         self.run_progress(run, i64::try_from(counted).unwrap_or(i64::MAX), 0, 0);
@@ -367,26 +388,24 @@ impl Tx {
         Ok(())
     }
 
-    /// How new ready tasks of a run stand, and whether the run has slots.
-    async fn held(&mut self, run: RunId) -> Result<(i64, bool), StoreError> {
-        match self.query_opt(&HELD, &[run.into()]).await? {
-            Some(mut row) => Ok((row.int()?, row.flag()?)),
+    async fn place(&mut self, run: RunId, queue: &str, priority: i32) -> Result<Place, StoreError> {
+        match self.query_opt(&PLACE, &[run.into(), queue.into(), priority.into()]).await? {
+            Some(mut row) => Ok(Place { held: row.int()?, slotted: row.flag()?, turn: row.int()?.max(row.int()?) }),
             None => Err(StoreError::NotFound("run")),
         }
     }
 
     /// Puts tasks of one run, queue and priority where claims find them.
-    pub(crate) async fn ready_insert(
+    async fn ready_insert(
         &mut self,
         run: RunId,
         queue: &str,
         priority: i32,
+        place: Place,
         tasks: &[(TaskId, Option<Timestamp>, &[String])],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let held = self.held(run).await?.0;
-        let mut row = self.query_one(&TURN, &[queue.into(), priority.into(), run.into()]).await?;
-        let turn = row.int()?.max(row.int()?);
+        let Place { held, turn, .. } = place;
         let start = |at: &Option<Timestamp>| at.map_or(0, Timestamp::micros);
         if self.is_sqlite() {
             for (turn, (id, not_before, wanted)) in (turn..).zip(tasks) {
@@ -448,9 +467,9 @@ impl Tx {
     /// The task, held against other writers, with its run held before it.
     pub(crate) async fn task_lock(&mut self, id: TaskId) -> Result<Option<Kept>, StoreError> {
         if !self.is_sqlite() {
-            let Some(mut row) = self.query_opt(&RUN_OF, &[id.into()]).await? else { return Ok(None) };
+            let Some(mut row) = self.query_opt(&RUN_LOCK, &[id.into()]).await? else { return Ok(None) };
             let run = RunId::from_uuid(row.uuid()?);
-            self.run_hold(run).await?;
+            self.hold(run);
         }
         self.query_opt(&LOCK, &[id.into()]).await?.map(kept).transpose()
     }
@@ -538,13 +557,16 @@ impl Tx {
             return Ok(None);
         }
         match from {
+            // One statement did both over PostgreSQL; the row was held, so it did change.
+            _ if !self.is_sqlite() => {}
             TaskState::Ready => drop(self.exec(&UNREADY, &[task.id.into()]).await?),
             TaskState::Leased => drop(self.exec(&UNLEASE, &[task.id.into()]).await?),
             TaskState::Blocked | TaskState::Done | TaskState::Failed | TaskState::Cancelled => {}
         }
         if next == TaskState::Ready {
             let rows = [(task.id, task.not_before, task.labels.as_slice())];
-            self.ready_insert(task.run, &task.queue, task.priority, &rows, now).await?;
+            let place = self.place(task.run, &task.queue, task.priority).await?;
+            self.ready_insert(task.run, &task.queue, task.priority, place, &rows, now).await?;
         } else if slotted && from != TaskState::Blocked {
             self.slots_fill(task.run).await?;
         }

@@ -1,6 +1,7 @@
 //! The PostgreSQL side: a pool of connections, each script its own transaction, repeated when the
 //! database asks for it.
 
+pub(crate) mod appends;
 pub(crate) mod listen;
 
 use std::{sync::Arc, time::Duration};
@@ -9,6 +10,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use futures::future::BoxFuture;
 use tokio_postgres::{NoTls, error::SqlState, types::ToSql};
 
+use appends::Appends;
 use listen::Wakes;
 
 use crate::{
@@ -36,6 +38,8 @@ pub(crate) struct PgTx {
     failed: Option<StoreError>,
     /// The database asked for a repeat, or the connection broke before the commit.
     again: bool,
+    /// How the transaction begins; sent together with its first statement.
+    begin: Option<&'static str>,
 }
 
 /// A connection that is dropped in mid-transaction must not go back to the pool.
@@ -62,24 +66,26 @@ impl PgTx {
     }
 
     pub async fn query(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        let begin = self.begin.take();
         let client = self.client()?;
         let run = async {
             let statement = client.prepare_cached(sql).await?;
             let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
             client.query(&statement, &params).await
         };
-        let rows = run.await.map_err(|error| self.note(&error))?;
+        let rows = begun(client, begin, run).await.map_err(|error| self.note(&error))?;
         rows.iter().map(take).collect::<Result<_, _>>().map_err(|error| self.note(&error))
     }
 
     pub async fn exec(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, StoreError> {
+        let begin = self.begin.take();
         let client = self.client()?;
         let run = async {
             let statement = client.prepare_cached(sql).await?;
             let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
             client.execute(&statement, &params).await
         };
-        run.await.map_err(|error| self.note(&error))
+        begun(client, begin, run).await.map_err(|error| self.note(&error))
     }
 
     pub async fn prepare(&mut self, sql: &str) -> Result<(), StoreError> {
@@ -89,8 +95,26 @@ impl PgTx {
 
     /// Statements that are no resource's: migrations, checks.
     pub async fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
-        let done = self.client()?.batch_execute(sql).await;
-        done.map_err(|error| self.note(&error))
+        let begin = self.begin.take();
+        let client = self.client()?;
+        begun(client, begin, client.batch_execute(sql)).await.map_err(|error| self.note(&error))
+    }
+}
+
+/// Sends the transaction's beginning and its first statement in one round trip. The connection sends in
+/// the order of the first polls.
+async fn begun<T>(
+    client: &Object,
+    begin: Option<&'static str>,
+    first: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, tokio_postgres::Error> {
+    match begin {
+        None => first.await,
+        Some(begin) => {
+            let (begun, first) = futures::future::join(client.batch_execute(begin), first).await;
+            begun?;
+            first
+        }
     }
 }
 
@@ -151,6 +175,7 @@ pub(crate) struct Postgres {
     config: Arc<tokio_postgres::Config>,
     hooks: Arc<Hooks>,
     wakes: Option<Arc<Wakes>>,
+    appends: Option<Appends>,
 }
 
 impl Postgres {
@@ -174,18 +199,24 @@ impl Postgres {
             })
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { pool, config: Arc::new(config), hooks, wakes: None })
+        Ok(Self { pool, config: Arc::new(config), hooks, wakes: None, appends: None })
     }
 
     /// Starts the wake-ups between replicas, once the schema is there.
     pub async fn connect_replicas(&mut self) -> Result<(), StoreError> {
         let schema = self.read(&|tx| Box::pin(async move { tx.query_one(&SCHEMA, &[]).await?.text() })).await?;
         self.wakes = Some(Wakes::start(Arc::clone(&self.config), self.pool.clone(), &self.hooks, &schema));
+        self.appends = Some(Appends::start(self.clone()));
         Ok(())
     }
 
+    /// The batched way to append behind a fence.
+    pub const fn appends(&self) -> Option<&Appends> {
+        self.appends.as_ref()
+    }
+
     /// Begins a transaction on a connection of the pool.
-    async fn begin(&self, how: &str) -> Result<Tx, (StoreError, bool)> {
+    async fn begin(&self, how: &'static str) -> Result<Tx, (StoreError, bool)> {
         let client = self.pool.get().await.map_err(|error| {
             let text = match &error {
                 deadpool_postgres::PoolError::Backend(inner) => describe(inner),
@@ -193,9 +224,7 @@ impl Postgres {
             };
             (StoreError::Unavailable(text), true)
         })?;
-        let mut tx = PgTx { client: Some(client), failed: None, again: false };
-        tx.batch(how).await.map_err(|error| (error, tx.again))?;
-        Ok(Tx::postgres(tx))
+        Ok(Tx::postgres(PgTx { client: Some(client), failed: None, again: false, begin: Some(how) }))
     }
 
     pub async fn write<F, T, E>(&self, script: &F) -> Result<T, E>
@@ -217,7 +246,7 @@ impl Postgres {
         self.transact(script, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "COMMIT").await
     }
 
-    async fn transact<F, T, E>(&self, script: &F, begin: &str, commit: &str) -> Result<T, E>
+    async fn transact<F, T, E>(&self, script: &F, begin: &'static str, commit: &str) -> Result<T, E>
     where
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync,
         T: Send,
@@ -281,6 +310,11 @@ impl Postgres {
 
 /// Ends the transaction; its connection goes back to the pool only when that worked.
 async fn end(pg: &mut PgTx, how: &str) -> Result<(), (StoreError, bool)> {
+    if pg.begin.take().is_some() {
+        // Nothing was ever asked, so nothing was begun.
+        drop(pg.client.take());
+        return Ok(());
+    }
     let again = pg.again;
     match pg.batch(how).await {
         Ok(()) => {

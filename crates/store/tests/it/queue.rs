@@ -323,3 +323,68 @@ both! {
         assert_eq!(db.claim(worker, 9).await.len(), 4, "without a limit, all the rest");
     }
 }
+
+both! {
+    /// D59, X54: many outcomes at once are as many single ones: each answer for itself, counted once.
+    async fn many_outcomes_at_once_answer_each_for_itself(db: Db) {
+        let mut uncounted = task("d");
+        uncounted.counted = false;
+        let run = db.start(vec![task("a"), task("b"), task("c"), uncounted]).await;
+        let other = db.start(vec![task("e")]).await;
+        let leased = db.claim(worker(), 5).await;
+        let by = |subject: &str| fence(leased.iter().find(|leased| leased.task.subject == subject).unwrap());
+        db.finish(by("b")).await.unwrap();
+        let failed = Outcome { done: false, bad: true, ..outcome() };
+        let list = vec![
+            (by("a"), outcome()), (by("a"), outcome()), (by("b"), outcome()), (by("b"), failed.clone()), (by("c"), failed),
+            (by("d"), outcome()), (by("e"), outcome()), (Fence { generation: 9, ..by("e") }, outcome()),
+            (Fence { task: TaskId::from_uuid(uuid()), generation: 1 }, outcome()),
+        ];
+        let now = db.now();
+        let answers = db.store.write(move |tx| {
+            let list = list.clone();
+            Box::pin(async move { tx.tasks_finish(&list, now).await })
+        });
+        let answers = Result::<_, StoreError>::unwrap(answers.await);
+        let short: Vec<_> = answers.iter().map(|answer| answer.as_ref().map(|done| (done.task.state, done.repeated)).map_err(Clone::clone)).collect();
+        assert_eq!(short, [
+            Ok((TaskState::Done, false)), Ok((TaskState::Done, true)), Ok((TaskState::Done, true)),
+            Err(StoreError::OutcomeSet { task: by("b").task }), Ok((TaskState::Failed, false)), Ok((TaskState::Done, false)),
+            Ok((TaskState::Done, false)), Err(lost(by("e").task, LostReason::Finished)), Err(StoreError::NotFound("task")),
+        ]);
+        let progress = db.run(run).await.progress;
+        assert_eq!((progress.total, progress.done, progress.failed), (3, 3, 1));
+        assert_eq!(db.run(other).await.progress.done, 1);
+        assert_eq!(db.task(by("c").task).await, answers[4].as_ref().unwrap().task);
+        assert!(within!(db, |tx| tx.open_tasks(run).await).await.unwrap().is_empty());
+    }
+
+    /// K2, B1: appends of many workers at once are each answered, dense, and refused one by one.
+    async fn appends_of_many_workers_at_once_are_dense(db: Db) {
+        let run = db.start((0..20).map(|n| task(&format!("{n:02}"))).collect()).await;
+        let mut fences: Vec<_> = db.claim(worker(), 20).await.iter().map(fence).collect();
+        let stale = fences.len();
+        fences.push(Fence { generation: 2, ..fences[0] });
+        let calls = fences.iter().enumerate().map(|(at, fence)| {
+            let (store, fence, now) = (db.store.clone(), *fence, db.now());
+            tokio::spawn(async move {
+                let mut given = Vec::new();
+                for n in 0..10 {
+                    match store.append(fence, vec![entry(n), entry(n)], now).await {
+                        Ok(last) => given.extend([last - 1, last]),
+                        Err(error) => assert!(at == stale && error == StoreError::NotFound("task"), "{error:?}"),
+                    }
+                }
+                given
+            })
+        });
+        let mut given = Vec::new();
+        for call in calls.collect::<Vec<_>>() {
+            given.extend(call.await.unwrap());
+        }
+        given.sort_unstable();
+        assert_eq!(given, (2..=401).collect::<Vec<_>>(), "after the entry of the first claim");
+        let verified = db.store.verify_stream(StreamId::Run(run)).await.unwrap();
+        assert_eq!((verified.entries, verified.damage), (401, vec![]));
+    }
+}

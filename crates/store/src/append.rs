@@ -1,0 +1,275 @@
+//! Appending to journals: gapless numbers per stream, chained over each append, acknowledged after
+//! the sync (K3).
+
+use std::{collections::HashMap, ops::Range};
+
+use model::{
+    digest::Digest,
+    id::{RunId, TaskId},
+    journal::{Entry, NewEntry, StreamId, chain},
+    task::{Fence, TaskState},
+    time::Timestamp,
+};
+
+use crate::{
+    error::StoreError,
+    journal::{Head, edge_number, head, key, level_number},
+    sql::statements,
+    tx::Tx,
+    value::Value,
+};
+
+statements! {
+    HEAD => sqlite "SELECT number, seq, chain, floor, floor_chain, closed FROM stream WHERE kind = $1 AND owner = $2",
+        postgres "";
+    /// Locks in the order of numbers, so that two appends to several streams never wait for one another.
+    HEADS => sqlite "", postgres "SELECT kind, owner, number, seq, chain, floor, floor_chain, closed FROM stream
+        WHERE (kind, owner) IN (SELECT * FROM unnest($1::bigint[], $2::uuid[])) ORDER BY number FOR UPDATE";
+    OPEN => sqlite "INSERT INTO stream (kind, owner, seq, chain, floor, floor_chain, closed)
+        VALUES ($1, $2, 0, NULL, 1, NULL, 0) ON CONFLICT DO NOTHING",
+        postgres "INSERT INTO stream (kind, owner, seq, chain, floor, floor_chain, closed)
+        SELECT u.kind, u.owner, 0, NULL, 1, NULL, 0 FROM unnest($1::bigint[], $2::uuid[]) AS u (kind, owner)
+        ON CONFLICT DO NOTHING";
+    MOVE => sqlite "UPDATE stream SET seq = $2, chain = $3, closed = $4 WHERE number = $1", postgres "";
+    ENTRY => sqlite "INSERT INTO entry (stream, seq, at, kind, level, span, parent, edge, chain, data)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", postgres "";
+    /// Moves the heads and writes the entries of any number of streams at once.
+    ENTRIES => sqlite "", postgres "WITH moved AS (
+            UPDATE stream s SET seq = m.seq, chain = m.chain, closed = m.closed
+              FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bigint[]) AS m (number, seq, chain, closed)
+             WHERE s.number = m.number)
+        INSERT INTO entry (stream, seq, at, kind, level, span, parent, edge, chain, data)
+        SELECT * FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[], $10::text[], $11::text[],
+            $12::bigint[], $13::bytea[], $14::text[])";
+    FENCES => sqlite "", postgres "SELECT id, run, state, generation FROM task WHERE id = ANY($1) ORDER BY id
+        FOR NO KEY UPDATE";
+}
+
+/// Entries that have their numbers, and the chain behind the last of them.
+struct Batch {
+    number: i64,
+    entries: Vec<Entry>,
+    chained: Digest,
+    closed: bool,
+}
+
+/// Gives entries the next numbers of a stream and moves its head over them.
+fn batch(head: &mut Head, stream: StreamId, new: &[NewEntry], now: Timestamp) -> Result<Batch, StoreError> {
+    if head.closed {
+        return Err(StoreError::WrongState("the stream has had its last entry".to_owned()));
+    }
+    let mut entries = Vec::with_capacity(new.len());
+    for (seq, new) in (head.seq + 1..).zip(new) {
+        head.closed |= matches!(stream, StreamId::Run(_)) && new.kind == "run.finished";
+        entries.push(Entry {
+            stream,
+            seq,
+            at: now,
+            kind: new.kind.clone().into_owned(),
+            level: new.level,
+            span: new.span.clone(),
+            parent: new.parent.clone(),
+            edge: new.edge,
+            data: new.data.to_string(),
+        });
+    }
+    let rendered: Vec<String> = entries.iter().map(Entry::render).collect();
+    let chained = chain(head.chain.as_ref(), rendered.iter().map(String::as_str));
+    head.seq += entries.len() as u64;
+    head.chain = Some(chained);
+    Ok(Batch { number: head.number, entries, chained, closed: head.closed })
+}
+
+impl Tx {
+    /// Appends entries and gives their numbers. The board of a project is appended to last (X57).
+    pub async fn journal_append(
+        &mut self,
+        stream: StreamId,
+        entries: &[NewEntry],
+        now: Timestamp,
+    ) -> Result<Range<u64>, StoreError> {
+        if !self.is_sqlite() {
+            return self.append_lists(&[(stream, entries, now)]).await?.remove(0);
+        }
+        let (kind, owner) = key(stream);
+        let params = [kind.into(), Value::Uuid(owner)];
+        let mut head = match self.query_opt(&HEAD, &params).await? {
+            Some(mut row) => head(&mut row)?,
+            None => {
+                self.exec(&OPEN, &params).await?;
+                head(&mut self.query_one(&HEAD, &params).await?)?
+            }
+        };
+        let first = head.seq + 1;
+        if entries.is_empty() {
+            return Ok(first..first);
+        }
+        let batch = batch(&mut head, stream, entries, now)?;
+        let moved = [head.number.into(), head.seq.into(), (&batch.chained).into(), batch.closed.into()];
+        self.exec(&MOVE, &moved).await?;
+        for (at, entry) in batch.entries.iter().enumerate() {
+            // The chain stands on the last entry of each append: it marks where the append ends.
+            let chain = (at + 1 == batch.entries.len()).then_some(&batch.chained);
+            let params = [
+                batch.number.into(),
+                entry.seq.into(),
+                entry.at.into(),
+                entry.kind.as_str().into(),
+                level_number(entry.level).into(),
+                entry.span.as_deref().into(),
+                entry.parent.as_deref().into(),
+                entry.edge.map(edge_number).into(),
+                chain.into(),
+                entry.data.as_str().into(),
+            ];
+            self.exec(&ENTRY, &params).await?;
+        }
+        self.woken.add_stream(stream, head.seq);
+        Ok(first..head.seq + 1)
+    }
+
+    /// Appends to several streams at once; each answer stands for itself. Over PostgreSQL that is two
+    /// statements, however many streams there are.
+    pub async fn journal_append_many(
+        &mut self,
+        appends: &[(StreamId, &[NewEntry], Timestamp)],
+    ) -> Result<Vec<Result<Range<u64>, StoreError>>, StoreError> {
+        if !self.is_sqlite() {
+            return self.append_lists(appends).await;
+        }
+        let mut answers = Vec::with_capacity(appends.len());
+        for (stream, entries, now) in appends {
+            answers.push(match self.journal_append(*stream, entries, *now).await {
+                Err(error @ StoreError::WrongState(_)) => Err(error),
+                other => Ok(other?),
+            });
+        }
+        Ok(answers)
+    }
+
+    async fn append_lists(
+        &mut self,
+        appends: &[(StreamId, &[NewEntry], Timestamp)],
+    ) -> Result<Vec<Result<Range<u64>, StoreError>>, StoreError> {
+        let mut heads = self.heads_lock(appends.iter().map(|append| append.0)).await?;
+        let mut answers = Vec::with_capacity(appends.len());
+        let mut batches = Vec::with_capacity(appends.len());
+        let mut moved: HashMap<StreamId, usize> = HashMap::new();
+        for (stream, entries, now) in appends {
+            let Some(head) = heads.get_mut(stream) else {
+                return Err(StoreError::Internal("a stream was opened and is not there".to_owned()));
+            };
+            let first = head.seq + 1;
+            if entries.is_empty() {
+                answers.push(Ok(first..first));
+                continue;
+            }
+            answers.push(batch(head, *stream, entries, *now).map(|batch| {
+                moved.insert(*stream, batches.len());
+                batches.push(batch);
+                first..head.seq + 1
+            }));
+        }
+        if batches.is_empty() {
+            return Ok(answers);
+        }
+        let last: Vec<&Head> = moved.keys().filter_map(|stream| heads.get(stream)).collect();
+        let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let each = || batches.iter().flat_map(|batch| batch.entries.iter().map(move |entry| (batch, entry)));
+        let chains = batches.iter().flat_map(|batch| {
+            let open = std::iter::repeat_n(None, batch.entries.len() - 1);
+            open.chain([Some(batch.chained.bytes().to_vec())])
+        });
+        let params = [
+            Value::ints(last.iter().map(|head| head.number)),
+            Value::ints(last.iter().map(|head| whole(head.seq))),
+            Value::Blobs(last.iter().map(|head| head.chain.map(|chain| chain.bytes().to_vec())).collect()),
+            Value::ints(last.iter().map(|head| head.closed.into())),
+            Value::ints(each().map(|(batch, _)| batch.number)),
+            Value::ints(each().map(|(_, entry)| whole(entry.seq))),
+            Value::ints(each().map(|(_, entry)| entry.at.micros())),
+            Value::texts(each().map(|(_, entry)| entry.kind.as_str())),
+            Value::ints(each().map(|(_, entry)| level_number(entry.level))),
+            Value::Texts(each().map(|(_, entry)| entry.span.as_deref().map(Into::into)).collect()),
+            Value::Texts(each().map(|(_, entry)| entry.parent.as_deref().map(Into::into)).collect()),
+            Value::Ints(each().map(|(_, entry)| entry.edge.map(edge_number)).collect()),
+            Value::Blobs(chains.collect()),
+            Value::texts(each().map(|(_, entry)| entry.data.as_str())),
+        ];
+        self.exec(&ENTRIES, &params).await?;
+        for (stream, head) in moved.keys().filter_map(|stream| Some((*stream, heads.get(stream)?))) {
+            self.woken.add_stream(stream, head.seq);
+        }
+        Ok(answers)
+    }
+
+    async fn heads_lock(
+        &mut self,
+        streams: impl Iterator<Item = StreamId>,
+    ) -> Result<HashMap<StreamId, Head>, StoreError> {
+        let keys: HashMap<_, _> = streams.map(|stream| (key(stream), stream)).collect();
+        let mut heads = HashMap::with_capacity(keys.len());
+        for attempt in 0..2 {
+            let missing: Vec<_> = keys.iter().filter(|(_, stream)| !heads.contains_key(*stream)).collect();
+            if missing.is_empty() {
+                break;
+            }
+            let params =
+                [Value::ints(missing.iter().map(|(key, _)| key.0)), Value::uuids(missing.iter().map(|(key, _)| key.1))];
+            if attempt == 1 {
+                self.exec(&OPEN, &params).await?;
+            }
+            for mut row in self.query(&HEADS, &params).await? {
+                if let Some(stream) = keys.get(&(row.int()?, row.uuid()?)) {
+                    heads.insert(*stream, head(&mut row)?);
+                }
+            }
+        }
+        Ok(heads)
+    }
+
+    /// Appends a worker's entries to its run, when its fence is still the newest (K2, X16). A late
+    /// word of the last holder is taken, and takes the lease up again (D56).
+    pub async fn journal_append_fenced(
+        &mut self,
+        fence: Fence,
+        entries: &[NewEntry],
+        now: Timestamp,
+    ) -> Result<Range<u64>, StoreError> {
+        let run = self.fence_hold(fence, now).await?;
+        self.journal_append(StreamId::Run(run), entries, now).await
+    }
+
+    /// As [`Tx::journal_append_fenced`] for many workers at once; each answer stands for itself.
+    pub(crate) async fn append_fenced_many(
+        &mut self,
+        calls: &[(Fence, Vec<NewEntry>, Timestamp)],
+    ) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
+        let ids = Value::uuids(calls.iter().map(|(fence, ..)| fence.task.uuid()));
+        let mut found = HashMap::new();
+        for mut row in self.query(&FENCES, &[ids]).await? {
+            let task = TaskId::from_uuid(row.uuid()?);
+            found.insert(task, (RunId::from_uuid(row.uuid()?), row.named(TaskState::by_name)?, row.u32()?));
+        }
+        let mut answers: Vec<Result<u64, StoreError>> = Vec::with_capacity(calls.len());
+        let mut appends = Vec::with_capacity(calls.len());
+        for (at, (fence, entries, now)) in calls.iter().enumerate() {
+            let admitted = match found.get(&fence.task) {
+                Some((run, TaskState::Leased, newest)) if fence.admits(TaskState::Leased, *newest) => Ok(*run),
+                // Refusals and late words are rare, and have a way of their own.
+                Some(_) => self.fence_hold(*fence, *now).await,
+                None => Err(StoreError::NotFound("task")),
+            };
+            answers.push(admitted.map(|run| {
+                appends.push((at, (StreamId::Run(run), entries.as_slice(), *now)));
+                0
+            }));
+        }
+        let lists: Vec<_> = appends.iter().map(|(_, append)| *append).collect();
+        let done = self.journal_append_many(&lists).await?;
+        for ((at, _), range) in appends.iter().zip(done) {
+            answers[*at] = range.map(|range| range.end - 1);
+        }
+        Ok(answers)
+    }
+}
