@@ -20,10 +20,31 @@ const COMPLAINT_MAX: u64 = 1 << 20;
 /// How much of it a message holds.
 const MESSAGE_MAX: usize = 400;
 
+/// What holds for every call, whatever else is set.
+const SETTINGS: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.untrackedCache=false",
+    // A file is unchanged only if nothing about it says otherwise.
+    "core.checkStat=default",
+    "core.trustctime=true",
+    "core.ignoreStat=false",
+    "core.quotePath=false",
+    "core.pager=cat",
+    "gc.auto=0",
+    "protocol.allow=never",
+    "maintenance.auto=false",
+    "advice.addEmbeddedRepo=false",
+    // The folder was registered by a person; whose files they are is looked at where it matters.
+    "safe.directory=*",
+];
+
 /// A git command in the making.
 #[derive(Debug, Clone)]
 pub(super) struct Git {
     folder: PathBuf,
+    /// In order; a later one wins.
+    settings: Vec<(String, String)>,
     words: Vec<String>,
     env: BTreeMap<String, String>,
     stdin: Stdin,
@@ -63,24 +84,10 @@ impl Git {
         }
         let path = std::env::var("PATH").unwrap_or_default();
         env.insert("PATH".to_owned(), if path.is_empty() { "/usr/local/bin:/usr/bin:/bin".to_owned() } else { path });
-        let mut words = vec!["git".to_owned()];
-        for setting in [
-            "core.hooksPath=/dev/null",
-            "core.fsmonitor=false",
-            "core.untrackedCache=false",
-            "core.quotePath=false",
-            "core.pager=cat",
-            "gc.auto=0",
-            "maintenance.auto=false",
-            "advice.addEmbeddedRepo=false",
-            // The folder was registered by a person; whose files they are is not git's question.
-            "safe.directory=*",
-        ] {
-            words.extend(["-c".to_owned(), setting.to_owned()]);
-        }
         Self {
             folder: folder.to_owned(),
-            words,
+            settings: Vec::new(),
+            words: Vec::new(),
             env,
             stdin: Stdin::Nothing,
             timeout: Duration::from_secs(60),
@@ -94,7 +101,7 @@ impl Git {
     }
 
     pub(super) fn setting(mut self, name: &str, value: &str) -> Self {
-        self.words.splice(1..1, ["-c".to_owned(), format!("{name}={value}")]);
+        self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -125,10 +132,13 @@ impl Git {
 
     /// Runs it; any exit code is an answer.
     pub(super) async fn ask(self) -> Result<Answer, GitError> {
-        // The verb: the first word after the settings.
-        let verb = self.words[1..].chunks(2).find(|pair| pair[0] != "-c").map_or("", |pair| pair[0].as_str());
-        let action = verb.to_owned();
-        let mut command = Command::new(self.words, self.folder.clone());
+        let action = self.words.first().cloned().unwrap_or_default();
+        let settings = self.settings.into_iter().map(|(name, value)| format!("{name}={value}"));
+        let settings = settings.chain(SETTINGS.iter().map(|setting| (*setting).to_owned()));
+        let mut argv = vec!["git".to_owned()];
+        argv.extend(settings.flat_map(|setting| ["-c".to_owned(), setting]));
+        argv.extend(self.words);
+        let mut command = Command::new(argv, self.folder.clone());
         command.env = self.env;
         command.stdin = self.stdin;
         command.timeout = self.timeout;

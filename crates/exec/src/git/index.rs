@@ -9,6 +9,8 @@ pub(super) struct Entry {
     pub(super) is_link: bool,
     /// Where its flags stand in the file.
     flags_at: usize,
+    /// It says "leave it alone, whether it is there or not".
+    is_skipped: bool,
 }
 
 /// A file that is no index, or one of a kind that is not read here.
@@ -17,6 +19,8 @@ pub(super) struct NotRead;
 
 /// "Believe it unchanged": a person may set it to hide a file from git; gates see the file.
 const ASSUME_UNCHANGED: u8 = 0x80;
+/// "Skip it": said of files that a sparse checkout leaves out; in the flags' second pair of bytes.
+const SKIP: u8 = 0x40;
 
 /// Lists an index. An index that is split over two files is not read.
 pub(super) fn entries(bytes: &[u8], is_sha256: bool) -> Result<Vec<Entry>, NotRead> {
@@ -40,6 +44,7 @@ pub(super) fn entries(bytes: &[u8], is_sha256: bool) -> Result<Vec<Entry>, NotRe
         let flags = [*bytes.get(flags_at).ok_or(NotRead)?, *bytes.get(flags_at + 1).ok_or(NotRead)?];
         let is_extended = version >= 3 && flags[0] & 0x40 != 0;
         let mut name_at = flags_at + 2 + if is_extended { 2 } else { 0 };
+        let is_skipped = is_extended && bytes.get(flags_at + 2).ok_or(NotRead)? & SKIP != 0;
         let path = if version == 4 {
             // The path before, less some of its end, plus what follows.
             let (drop, length) = varint(bytes.get(name_at..).ok_or(NotRead)?)?;
@@ -55,7 +60,7 @@ pub(super) fn entries(bytes: &[u8], is_sha256: bool) -> Result<Vec<Entry>, NotRe
             at += (name_at - at + path.len() + 8) & !7;
             path.to_vec()
         };
-        entries.push(Entry { path, is_link: mode & 0o170_000 == 0o160_000, flags_at });
+        entries.push(Entry { path, is_link: mode & 0o170_000 == 0o160_000, flags_at, is_skipped });
     }
     // Extensions follow; only `link` says that there is more elsewhere.
     let end = bytes.len().saturating_sub(id);
@@ -68,16 +73,20 @@ pub(super) fn entries(bytes: &[u8], is_sha256: bool) -> Result<Vec<Entry>, NotRe
     Ok(entries)
 }
 
-/// Takes back the orders not to look at files. True when there were any.
-pub(super) fn look_at_all(bytes: &mut [u8], entries: &[Entry]) -> bool {
-    let mut any = false;
+/// Takes back the orders not to look at files: those that a sparse checkout left out stay out, as
+/// long as they are not there.
+pub(super) fn look_at_all(bytes: &mut [u8], entries: &[Entry], is_there: impl Fn(&[u8]) -> bool) {
     for entry in entries {
-        if let Some(flags) = bytes.get_mut(entry.flags_at).filter(|flags| **flags & ASSUME_UNCHANGED != 0) {
+        if let Some(flags) = bytes.get_mut(entry.flags_at) {
             *flags &= !ASSUME_UNCHANGED;
-            any = true;
+        }
+        if entry.is_skipped
+            && is_there(&entry.path)
+            && let Some(flags) = bytes.get_mut(entry.flags_at + 2)
+        {
+            *flags &= !SKIP;
         }
     }
-    any
 }
 
 fn until_nul(bytes: &[u8]) -> Result<&[u8], NotRead> {
@@ -113,7 +122,7 @@ mod tests {
             bytes.extend(rest);
             if let Ok(found) = entries(&bytes, false) {
                 prop_assert_eq!(found.len(), usize::from(count));
-                look_at_all(&mut bytes, &found);
+                look_at_all(&mut bytes, &found, |_| true);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Repositories, by the git CLI alone.
 //!
-//! Every call is hermetic: no settings of the system or the person (but which files they ignore),
-//! no hooks, no prompts, no file system monitor, no locks taken on the user's own index. Names
+//! Every call is hermetic: no settings of the system or the person (but what they ignore and what
+//! git takes the content of a file to be), no hooks, no prompts, no file system monitor, no locks taken on the user's own index. Names
 //! that come from outside are checked for form and never read as options. Nothing here changes a
 //! user's checkout, index, HEAD, branches or stash; what is written into a clone at all are refs
 //! under `refs/proofhouse/`.
@@ -11,9 +11,11 @@
 
 mod command;
 mod index;
+mod modules;
 mod observe;
 mod read;
 mod repository;
+mod settings;
 mod worktree;
 
 pub use observe::{Moves, Observation, Observer};
@@ -23,7 +25,11 @@ pub use worktree::{Checkout, Worktree, WorktreeRoot};
 
 use std::path::PathBuf;
 
-use model::code::Code;
+use model::{
+    code::Code,
+    failure::{Failure, FailureCode},
+    problem::Problem,
+};
 
 /// Why git, or the folder it was to look at, said no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,5 +93,25 @@ impl GitError {
             Self::TimedOut(_) => Code::TimedOut,
             Self::Failed { .. } => Code::GitFailed,
         }
+    }
+
+    /// Why a run fails by it.
+    pub fn failure(&self) -> Failure {
+        let code = match self {
+            Self::Missing(_) | Self::Unreadable(..) => FailureCode::CheckoutMissing,
+            Self::NotARepository(_) | Self::Bare(_) | Self::NoCommits(_) => FailureCode::RepoUnavailable,
+            Self::RefInvalid(_) | Self::RefNotFound(_) => FailureCode::RefNotFound,
+            Self::NotInstalled(_) | Self::TimedOut(_) | Self::TooLarge(_) | Self::Failed { .. } => {
+                FailureCode::RepoUnavailable
+            }
+            Self::PathOutside => FailureCode::Internal,
+        };
+        Failure::new(code, self.to_string())
+    }
+}
+
+impl From<GitError> for Problem {
+    fn from(error: GitError) -> Self {
+        Self::new(error.code(), error.to_string())
     }
 }

@@ -7,21 +7,24 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs,
     io::Read as _,
-    os::unix::fs::MetadataExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
 
-use model::proof::tree::ObjectId;
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use model::{digest::Digest, proof::tree::ObjectId};
 use tokio::sync::Mutex;
 
 use super::{
     FileChange, GitError, Kind, Repository,
     command::Git,
     index::{self, Entry, NotRead},
+    modules,
     read::name_status,
     repository::object,
 };
@@ -38,6 +41,9 @@ const CACHES: &[&str] = &[
     "coverage",
     "test-results",
 ];
+
+/// How files that keep what was learned begin.
+const KEPT: &str = "kept-";
 
 /// How long objects of earlier observations are kept once there are many.
 const KEEP_OBJECTS: Duration = Duration::from_secs(48 * 3600);
@@ -56,15 +62,28 @@ pub struct Observation {
     pub branch: Option<String>,
     /// Whether the files differ from the commit.
     pub dirty: bool,
+    /// The files of the tree that git does not track, sorted. Names that are no UTF-8 are shown with
+    /// replacement characters.
+    pub untracked: Vec<String>,
 }
 
-/// How the files moved from one tree to another (X59).
+/// How the files moved since an observation (X59).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Moves {
-    /// Files of the first tree that are other or gone: the tree has moved.
+    /// Files of the first tree that are other or gone, and new ones that somebody handed to git: the
+    /// tree has moved.
     pub moved: Vec<FileChange>,
-    /// New files: residue of what ran in between, not a move.
+    /// New untracked files: residue of what ran in between, not a move.
     pub residue: Vec<String>,
+    /// Why the tree cannot be known now. Then nothing says that it has not moved.
+    pub unknown: Option<String>,
+}
+
+impl Moves {
+    /// Whether what was proved before may be about other files than those that lie there now.
+    pub fn is_moved(&self) -> bool {
+        self.unknown.is_some() || !self.moved.is_empty()
+    }
 }
 
 /// Watches one checkout. It keeps what git learned about the files from one look to the next, in
@@ -74,12 +93,14 @@ pub struct Observer {
     repository: Repository,
     folder: PathBuf,
     ignored: Vec<String>,
+    /// The same patterns once more: no `.gitignore` can take back in what they leave out.
+    ignored_set: GlobSet,
     looks: Mutex<u64>,
 }
 
 impl Observer {
-    /// An observer that keeps its things in `folder`, which it makes. `tree_ignore` are patterns
-    /// of untracked files to leave out, in the notation of `.gitignore`.
+    /// An observer that keeps its things in `folder`, which it makes. `tree_ignore` are globs of
+    /// untracked files to leave out, in the notation of `.gitignore` or that of the plane.
     pub fn new(repository: Repository, folder: &Path, tree_ignore: &[String]) -> Result<Self, GitError> {
         let objects = folder.join("objects");
         let info = objects.join("info");
@@ -88,7 +109,13 @@ impl Observer {
             .and_then(|()| fs::write(info.join("alternates"), format!("{}\n", repository.objects().display())));
         made.map_err(|error| failed("observe", &format!("{}: {error}", folder.display())))?;
         let ignored = tree_ignore.iter().filter(|pattern| !pattern.contains('\n')).cloned().collect();
-        let observer = Self { repository, folder: folder.to_owned(), ignored, looks: Mutex::new(0) };
+        let observer = Self {
+            repository,
+            folder: folder.to_owned(),
+            ignored_set: glob_set(tree_ignore),
+            ignored,
+            looks: Mutex::new(0),
+        };
         observer.write_excludes()?;
         Ok(observer)
     }
@@ -98,7 +125,7 @@ impl Observer {
         &self.repository
     }
 
-    /// Looks at the checkout. About two git processes one after the other on a clean one.
+    /// Looks at the checkout. Three git processes, two of them side by side.
     pub async fn observe(&self) -> Result<Observation, GitError> {
         let mut looks = self.looks.lock().await;
         *looks += 1;
@@ -107,18 +134,25 @@ impl Observer {
         }
         let (head, tree) = tokio::join!(self.repository.head(), self.tree());
         let head = head?;
-        let tree = tree?;
+        let (tree, untracked) = match tree? {
+            Ok(seen) => (Ok(seen.tree), seen.untracked),
+            Err(why) => (Err(why), Vec::new()),
+        };
         let dirty = tree.as_ref() != Ok(&head.tree);
-        Ok(Observation { tree, commit: head.commit, branch: head.branch, dirty })
+        Ok(Observation { tree, commit: head.commit, branch: head.branch, dirty, untracked })
     }
 
-    /// What moved between two observed trees, or commits.
-    pub async fn compare(&self, start: &ObjectId, now: &ObjectId) -> Result<Moves, GitError> {
+    /// What moved since a tree was observed. The same content is no move, committed meanwhile or not.
+    pub async fn compare(&self, start: &ObjectId, now: &Observation) -> Result<Moves, GitError> {
         let mut moves = Moves::default();
-        for change in self.changed(start, now).await? {
+        let tree = match &now.tree {
+            Ok(tree) => tree,
+            Err(why) => return Ok(Moves { unknown: Some(why.clone()), ..moves }),
+        };
+        for change in self.changed(start, tree).await? {
             match change.kind {
-                Kind::Added => moves.residue.push(change.path),
-                Kind::Modified | Kind::Deleted => moves.moved.push(change),
+                Kind::Added if now.untracked.binary_search(&change.path).is_ok() => moves.residue.push(change.path),
+                Kind::Added | Kind::Modified | Kind::Deleted => moves.moved.push(change),
             }
         }
         Ok(moves)
@@ -134,7 +168,7 @@ impl Observer {
         Ok(name_status(&diff.tell().await?))
     }
 
-    async fn tree(&self) -> Result<Result<ObjectId, String>, GitError> {
+    async fn tree(&self) -> Result<Result<Seen, String>, GitError> {
         // What was kept may have lost its objects; the second try starts from the user's index.
         match self.try_tree(true).await {
             Err(GitError::Failed { .. }) => self.try_tree(false).await,
@@ -142,15 +176,16 @@ impl Observer {
         }
     }
 
-    async fn try_tree(&self, may_keep: bool) -> Result<Result<ObjectId, String>, GitError> {
+    async fn try_tree(&self, may_keep: bool) -> Result<Result<Seen, String>, GitError> {
         let copy = Scratch::in_folder(&self.folder);
         let Some(source) = self.source(may_keep, &copy).await? else {
             return Ok(Err("the index of the repository cannot be read".to_owned()));
         };
         let git = || self.git().env("GIT_INDEX_FILE", &copy.path);
-        let has_modules = source.entries.iter().any(|entry| entry.is_link);
+        let links: Vec<&Entry> = source.entries.iter().filter(|entry| entry.is_link).collect();
         let add = git()
-            .setting("core.ignoreStat", "false")
+            // What it left out is not there, and is believed; what is there is looked at.
+            .setting("core.sparseCheckout", "false")
             .setting("core.safecrlf", "false")
             .setting("core.splitIndex", "false")
             .setting("core.fsync", "none")
@@ -158,11 +193,11 @@ impl Observer {
             .setting("core.excludesFile", &self.folder.join("excludes").to_string_lossy())
             .args(["add", "-A"])
             .timeout(Duration::from_secs(600));
-        let (added, dirty_module) = tokio::join!(add.ask(), self.dirty_module(has_modules));
-        let added = added?;
-        if let Some(module) = dirty_module? {
-            return Ok(Err(format!("the submodule {module} has changes of its own")));
+        // A submodule is looked at first: git must not be led into one that somebody laid there.
+        if let Some(why) = modules::unknown(&self.repository, &links, &|path| self.is_left_out(path)).await? {
+            return Ok(Err(why));
         }
+        let added = add.ask().await?;
         if added.code != 0 {
             // A folder with a repository that has no commit, a file that may not be read.
             return match added.failed() {
@@ -177,27 +212,41 @@ impl Observer {
             .map_err(|NotRead| failed("add", "it wrote an index that cannot be read"))?;
         let before: BTreeSet<&[u8]> = source.entries.iter().map(|entry| entry.path.as_slice()).collect();
         let new: Vec<&Entry> = after.1.iter().filter(|entry| !before.contains(entry.path.as_slice())).collect();
-        if let Some(nested) = new.iter().find(|entry| entry.is_link && !is_cache(&entry.path)) {
-            return Ok(Err(format!("{} is a repository of its own", String::from_utf8_lossy(&nested.path))));
+        if let Some(nested) = new.iter().find(|entry| entry.is_link && !self.is_left_out(&entry.path)) {
+            let nested = String::from_utf8_lossy(&nested.path).into_owned();
+            return Ok(Err(format!("{nested} is a repository of its own: ignore it, or list it in tree_ignore")));
         }
         // A `.gitignore` can take a cache back in; we do not.
-        let caches: Vec<u8> = new
-            .iter()
-            .filter(|entry| is_cache(&entry.path))
-            .flat_map(|entry| entry.path.iter().copied().chain([0]))
-            .collect();
-        if !caches.is_empty() {
-            git().args(["update-index", "--force-remove", "-z", "--stdin"]).input(caches).tell().await?;
+        let (out, new): (Vec<&Entry>, Vec<&Entry>) = new.into_iter().partition(|entry| self.is_left_out(&entry.path));
+        if !out.is_empty() {
+            let paths = out.iter().flat_map(|entry| entry.path.iter().copied().chain([0])).collect();
+            git().args(["update-index", "--force-remove", "-z", "--stdin"]).input(paths).tell().await?;
         }
         let written = git().args(["write-tree"]).tell().await?;
         let tree = object(String::from_utf8_lossy(&written).trim())?;
         if new.is_empty() && after.1.len() == source.entries.len() {
-            // It lists what the user's lists, and knows more about it: the next look is faster.
-            if fs::rename(&copy.path, self.folder.join("index")).is_ok() {
-                let _ = fs::write(self.folder.join("index-of"), source.name);
+            // It lists what the user's lists, and knows more about it: the next look is faster. Its
+            // name says whose it is, so that nothing in between can give it to another.
+            self.forget_kept(&source.kept);
+            let _ = fs::rename(&copy.path, &source.kept);
+        }
+        let mut untracked: Vec<String> =
+            new.iter().map(|entry| String::from_utf8_lossy(&entry.path).into_owned()).collect();
+        untracked.sort();
+        Ok(Ok(Seen { tree, untracked }))
+    }
+
+    /// Removes what was kept of earlier states of the user's index.
+    fn forget_kept(&self, but: &Path) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if entry.file_name().as_bytes().starts_with(KEPT.as_bytes()) && entry.path() != but {
+                let _ = fs::remove_file(entry.path());
             }
         }
-        Ok(Ok(tree))
+    }
+
+    fn is_left_out(&self, path: &[u8]) -> bool {
+        is_cache(path) || self.ignored_set.is_match(OsStr::from_bytes(path))
     }
 
     /// Lays a copy of the best index there is, and says what it lists.
@@ -209,9 +258,8 @@ impl Observer {
         }
         let origin = if users.exists() { users } else { copy.path.clone() };
         let name = name_of(&origin).map_err(|why| failed("observe", &why))?;
-        let kept = self.folder.join("index");
-        let is_kept = may_keep && fs::read_to_string(self.folder.join("index-of")).is_ok_and(|of| of == name);
-        let from = if is_kept && kept.exists() { &kept } else { &origin };
+        let kept = self.folder.join(format!("{KEPT}{}", Digest::of(name.as_bytes())));
+        let from = if may_keep && kept.exists() { &kept } else { &origin };
         let read = read_index(from, self.repository.is_sha256()).map_err(|why| failed("observe", &why))?;
         let (mut bytes, entries, written) = match read {
             Ok((bytes, entries, written)) => (bytes, entries, written),
@@ -228,33 +276,15 @@ impl Observer {
                 }
             }
         };
-        index::look_at_all(&mut bytes, &entries);
+        let root = self.repository.root();
+        index::look_at_all(&mut bytes, &entries, |path| root.join(OsStr::from_bytes(path)).symlink_metadata().is_ok());
         let laid = fs::write(&copy.path, &bytes).and_then(|()| {
             // git takes files that are as new as the index for possibly changed since. The copy
             // must not look newer than what it is a copy of.
             fs::File::options().write(true).open(&copy.path)?.set_modified(written)
         });
         laid.map_err(|error| failed("observe", &error.to_string()))?;
-        Ok(Some(Source { entries, name }))
-    }
-
-    /// A submodule whose own files are changed, where there are submodules.
-    async fn dirty_module(&self, has_modules: bool) -> Result<Option<String>, GitError> {
-        if !has_modules {
-            return Ok(None);
-        }
-        let status = self
-            .repository
-            .git()
-            .args(["status", "--porcelain=v2", "-z", "--ignore-submodules=none", "--untracked-files=no"])
-            .tell()
-            .await?;
-        // `1 XY S<c><m><u> mH mI mW hH hI path`
-        Ok(String::from_utf8_lossy(&status).split('\0').find_map(|line| {
-            let fields: Vec<&str> = line.splitn(9, ' ').collect();
-            let module = fields.get(2).filter(|field| field.starts_with('S') && fields[0] == "1")?;
-            (module.contains('M') || module.contains('U')).then(|| fields.get(8).unwrap_or(&"?").to_string())
-        }))
+        Ok(Some(Source { entries, kept }))
     }
 
     fn git(&self) -> Git {
@@ -283,8 +313,13 @@ impl Observer {
 
 struct Source {
     entries: Vec<Entry>,
-    /// Which state of the user's index it is.
-    name: String,
+    /// Where what is learned about this state of the user's index is kept.
+    kept: PathBuf,
+}
+
+struct Seen {
+    tree: ObjectId,
+    untracked: Vec<String>,
 }
 
 /// A file of a name of its own, gone when it is no longer needed.
@@ -337,6 +372,17 @@ fn name_of(path: &Path) -> Result<String, String> {
 
 fn is_cache(path: &[u8]) -> bool {
     path.split(|byte| *byte == b'/').rev().skip(1).any(|part| CACHES.iter().any(|cache| cache.as_bytes() == part))
+}
+
+/// The patterns as globs. One that is none is left to git; it was refused where it was written.
+fn glob_set(patterns: &[String]) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        if let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() {
+            set.add(glob);
+        }
+    }
+    set.build().unwrap_or_default()
 }
 
 fn failed(action: &str, message: &str) -> GitError {

@@ -2,12 +2,17 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use model::proof::tree::{ObjectId, RefName};
 
-use super::{GitError, command::Git};
+use super::{
+    GitError,
+    command::Git,
+    settings::{self, Picked},
+};
 
 /// A repository with a checkout and at least one commit.
 #[derive(Debug, Clone)]
@@ -17,8 +22,7 @@ pub struct Repository {
     common_dir: PathBuf,
     objects: PathBuf,
     is_sha256: bool,
-    /// Where the person lists what they ignore everywhere.
-    excludes: Option<PathBuf>,
+    picked: Picked,
 }
 
 /// Where HEAD stands.
@@ -79,18 +83,34 @@ impl Repository {
             let path = folder.join(path);
             path.canonicalize().map_err(|error| GitError::Unreadable(path, error.to_string()))
         };
+        let git_dir = absolute(git_dir)?;
+        // SAFETY: asks for a number that every process has.
+        let us = unsafe { libc::geteuid() };
+        let is_foreign = git_dir.metadata().is_ok_and(|data| data.uid() != us);
         let repository = Self {
             root: absolute(String::from_utf8_lossy(&top).trim_end_matches('\n'))?,
-            git_dir: absolute(git_dir)?,
+            git_dir,
             common_dir: absolute(common_dir)?,
             objects: absolute(objects)?,
             is_sha256: format == "sha256",
-            excludes: excludes_of(folder).await,
+            picked: settings::pick(folder, is_foreign).await,
         };
         match repository.head().await {
             Err(GitError::RefNotFound(_)) => Err(GitError::NoCommits(folder.to_owned())),
             Err(error) => Err(error),
             Ok(_) => Ok(repository),
+        }
+    }
+
+    /// A checkout of the plane's own, by the git directory that only the plane writes.
+    pub(super) fn of_plane(root: PathBuf, git_dir: PathBuf, is_sha256: bool) -> Self {
+        Self {
+            objects: git_dir.join("objects"),
+            common_dir: git_dir.clone(),
+            root,
+            git_dir,
+            is_sha256,
+            picked: Picked::default(),
         }
     }
 
@@ -125,16 +145,24 @@ impl Repository {
         self.is_sha256
     }
 
+    /// A call that finds the repository where it was opened, whatever has become of the `.git` in
+    /// its checkout since.
     pub(super) fn git(&self) -> Git {
-        let git = Git::at(&self.root);
-        match &self.excludes {
+        let git = self.git_elsewhere(&self.git_dir, &self.root);
+        match &self.picked.excludes {
             Some(file) => git.setting("core.excludesFile", &file.to_string_lossy()),
             None => git,
         }
     }
 
+    /// A call under the same settings, for another checkout (a submodule).
+    pub(super) fn git_elsewhere(&self, git_dir: &Path, root: &Path) -> Git {
+        let git = Git::at(root).env("GIT_DIR", git_dir).env("GIT_WORK_TREE", root);
+        self.picked.settings.iter().fold(git, |git, (name, value)| git.setting(name, value))
+    }
+
     pub(super) fn excludes(&self) -> Option<&Path> {
-        self.excludes.as_deref()
+        self.picked.excludes.as_deref()
     }
 
     /// Where HEAD stands.
@@ -218,25 +246,6 @@ impl Repository {
             _ => Err(answer.failed()),
         }
     }
-}
-
-/// The file of what the person ignores in all repositories. It is the one setting of theirs that
-/// is honoured: a file they never see in `git status` must not make their checkout dirty here.
-async fn excludes_of(folder: &Path) -> Option<PathBuf> {
-    let home = std::env::var("HOME").ok()?;
-    let settings = std::env::var("XDG_CONFIG_HOME").unwrap_or_else(|_| format!("{home}/.config"));
-    let answer = Git::at(folder)
-        .env("HOME", &home)
-        .env("XDG_CONFIG_HOME", &settings)
-        .without("GIT_CONFIG_GLOBAL")
-        .without("GIT_CONFIG_NOSYSTEM")
-        .args(["config", "--get", "--path", "core.excludesFile"])
-        .ask()
-        .await
-        .ok()?;
-    let named = answer.text().trim_end_matches('\n').to_owned();
-    let file = if answer.code == 0 { PathBuf::from(named) } else { Path::new(&settings).join("git/ignore") };
-    file.is_file().then_some(file)
 }
 
 pub(super) fn object(text: &str) -> Result<ObjectId, GitError> {

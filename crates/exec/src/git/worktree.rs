@@ -5,6 +5,10 @@
 //! stands on is pinned there by a ref under `refs/proofhouse/`, so that a clean-up of the clone
 //! does not take the borrowed objects away.
 //!
+//! That git directory is for those who work there, and they may write what they like into it, also
+//! settings that make git start programs. So the plane never looks through it: it has a second one
+//! of its own beside it, which nobody else may write ([`Worktree::repository`]).
+//!
 //! Nothing is ever removed but folders below the root that carry the plane's own mark.
 
 use std::{
@@ -17,10 +21,12 @@ use std::{
 
 use model::proof::tree::{ObjectId, RefName};
 
-use super::{GitError, Repository, command::Git};
+use super::{GitError, Repository};
 
 /// The file by which a folder is known to be ours.
 const MARK: &str = "proofhouse-worktree";
+/// How a git directory says that its objects are named by SHA-256.
+const SHA256: &str = "objectFormat = sha256";
 /// Where commits are pinned.
 const PINS: &str = "refs/proofhouse";
 
@@ -42,12 +48,33 @@ pub struct Checkout {
 /// A checkout that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worktree {
-    /// Its files.
+    /// Its files. Who works there may write here,
     pub path: PathBuf,
-    /// Its git directory.
+    /// and here: its git directory.
     pub git_dir: PathBuf,
+    /// The git directory through which the plane looks. No gate and no agent may write here.
+    pub plane_dir: PathBuf,
     /// The folder of its run, for all else the run needs.
     pub run_folder: PathBuf,
+    is_sha256: bool,
+}
+
+impl Worktree {
+    fn at(folder: &Path, run_folder: PathBuf, is_sha256: bool) -> Self {
+        Self {
+            path: folder.join("tree"),
+            git_dir: folder.join("git"),
+            plane_dir: folder.join("plane"),
+            run_folder,
+            is_sha256,
+        }
+    }
+
+    /// The worktree as the plane sees it, to read and to observe. Its HEAD stays on the commit that
+    /// was checked out, whatever is committed there.
+    pub fn repository(&self) -> Repository {
+        Repository::of_plane(self.path.clone(), self.plane_dir.clone(), self.is_sha256)
+    }
 }
 
 impl WorktreeRoot {
@@ -83,7 +110,7 @@ impl WorktreeRoot {
         if folder.symlink_metadata().is_ok() {
             remove_folder(&folder)?;
         }
-        let worktree = Worktree { path: folder.join("tree"), git_dir: folder.join("git"), run_folder };
+        let worktree = Worktree::at(&folder, run_folder, repository.is_sha256());
 
         let pin = format!("{PINS}/{run}");
         repository.git().args(["update-ref", "--end-of-options", &pin, checkout.commit.as_str()]).tell().await?;
@@ -94,46 +121,43 @@ impl WorktreeRoot {
         laid.map(|()| worktree)
     }
 
-    async fn lay(&self, repository: &Repository, worktree: &Worktree, checkout: &Checkout) -> Result<(), GitError> {
-        let git = &worktree.git_dir;
-        let write = |path: PathBuf, text: String| -> Result<(), GitError> {
-            let folder = path.parent().unwrap_or(git);
-            let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, text));
-            written.map_err(|error| failed("write", &path, &error))
-        };
-        let (version, format) =
-            if repository.is_sha256() { (1, "[extensions]\n\tobjectFormat = sha256\n") } else { (0, "") };
-        write(
-            git.join("config"),
-            format!(
-                "[core]\n\trepositoryFormatVersion = {version}\n\tfileMode = true\n\tbare = false\n\tworktree = {}\n\
-                 \tlogAllRefUpdates = false\n[gc]\n\tauto = 0\n[user]\n\tname = Proofhouse\n\temail = proofhouse@localhost\n{format}",
-                quoted(&worktree.path)
-            ),
-        )?;
-        let head = match &checkout.branch {
-            None => format!("{}\n", checkout.commit),
-            Some(branch) => {
-                write(git.join("refs/heads").join(branch.as_str()), format!("{}\n", checkout.commit))?;
-                format!("ref: refs/heads/{branch}\n")
+    /// A worktree that was made before, by this process or another.
+    pub fn open(&self, run: &str, key: &str) -> Result<Worktree, GitError> {
+        let run_folder = self.folder_of(run)?;
+        let folder = run_folder.join(self.folder_of(key)?.file_name().ok_or(GitError::PathOutside)?);
+        let worktree = Worktree::at(&folder, run_folder, false);
+        let config = fs::read_to_string(worktree.plane_dir.join("config"));
+        match config {
+            // Written last: a worktree without it was never finished.
+            Ok(config) if worktree.plane_dir.join("index").is_file() && worktree.path.is_dir() => {
+                Ok(Worktree { is_sha256: config.contains(SHA256), ..worktree })
             }
-        };
-        write(git.join("HEAD"), head)?;
-        write(git.join("objects/info/alternates"), format!("{}\n", repository.objects().display()))?;
-        fs::create_dir_all(git.join("refs/heads")).map_err(|error| failed("make", git, &error))?;
-        // Where history was cut off in the clone, it is cut off here.
-        let shallow = repository.common_dir().join("shallow");
-        if shallow.is_file() {
-            fs::copy(&shallow, git.join("shallow")).map_err(|error| failed("copy", &shallow, &error))?;
+            _ => Err(GitError::Missing(worktree.path)),
         }
-        write(worktree.path.join(".git"), format!("gitdir: {}\n", git.display()))?;
-        Git::at(&worktree.path)
+    }
+
+    async fn lay(&self, repository: &Repository, worktree: &Worktree, checkout: &Checkout) -> Result<(), GitError> {
+        fs::create_dir_all(&worktree.path).map_err(|error| failed("make", &worktree.path, &error))?;
+        lay_git_dir(&worktree.plane_dir, repository, worktree, None, &checkout.commit)?;
+        lay_git_dir(&worktree.git_dir, repository, worktree, checkout.branch.as_ref(), &checkout.commit)?;
+        let pointer = worktree.path.join(".git");
+        fs::write(&pointer, format!("gitdir: {}\n", worktree.git_dir.display()))
+            .map_err(|error| failed("write", &pointer, &error))?;
+        worktree
+            .repository()
+            .git()
             .setting("core.fsync", "none")
             .args(["read-tree", "--reset", "-u", checkout.commit.as_str()])
             .timeout(Duration::from_secs(600))
             .tell()
             .await?;
-        Ok(())
+        // As old as it is: git takes files as new as their index for possibly changed.
+        let (from, to) = (worktree.plane_dir.join("index"), worktree.git_dir.join("index"));
+        let copied = fs::copy(&from, &to).and_then(|_| {
+            let written = from.metadata()?.modified()?;
+            fs::File::options().write(true).open(&to)?.set_modified(written)
+        });
+        copied.map_err(|error| failed("write", &to, &error))
     }
 
     /// Removes everything of a run here: its worktrees and its folder. Removing what is not there
@@ -196,6 +220,49 @@ impl WorktreeRoot {
         }
         Ok(gone)
     }
+}
+
+/// Makes a git directory that borrows the clone's objects and stands on a commit.
+fn lay_git_dir(
+    git: &Path,
+    repository: &Repository,
+    worktree: &Worktree,
+    branch: Option<&RefName>,
+    commit: &ObjectId,
+) -> Result<(), GitError> {
+    let write = |path: PathBuf, text: String| -> Result<(), GitError> {
+        let folder = path.parent().unwrap_or(git);
+        let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, text));
+        written.map_err(|error| failed("write", &path, &error))
+    };
+    let (version, format) = match repository.is_sha256() {
+        true => (1, format!("[extensions]\n\t{SHA256}\n")),
+        false => (0, String::new()),
+    };
+    write(
+        git.join("config"),
+        format!(
+            "[core]\n\trepositoryFormatVersion = {version}\n\tfileMode = true\n\tbare = false\n\tworktree = {}\n\
+             \tlogAllRefUpdates = false\n[gc]\n\tauto = 0\n[user]\n\tname = Proofhouse\n\temail = proofhouse@localhost\n{format}",
+            quoted(&worktree.path)
+        ),
+    )?;
+    let head = match branch {
+        None => format!("{commit}\n"),
+        Some(branch) => {
+            write(git.join("refs/heads").join(branch.as_str()), format!("{commit}\n"))?;
+            format!("ref: refs/heads/{branch}\n")
+        }
+    };
+    write(git.join("HEAD"), head)?;
+    write(git.join("objects/info/alternates"), format!("{}\n", repository.objects().display()))?;
+    fs::create_dir_all(git.join("refs/heads")).map_err(|error| failed("make", git, &error))?;
+    // Where history was cut off in the clone, it is cut off here.
+    let shallow = repository.common_dir().join("shallow");
+    if shallow.is_file() {
+        fs::copy(&shallow, git.join("shallow")).map_err(|error| failed("copy", &shallow, &error))?;
+    }
+    Ok(())
 }
 
 /// Removes a folder and what is in it, never what its links lead to. Folders that their maker

@@ -25,8 +25,7 @@ async fn a_worktree_stands_on_its_own() {
     let worktree = root.create(&repo.open().await, "run-1", "main", &detached(&first)).await.unwrap();
 
     assert_eq!(fs::read_to_string(worktree.path.join("a.txt")).unwrap(), "a\n");
-    let repository = Repository::open(&worktree.path).await.unwrap();
-    let observer = Observer::new(repository, &worktree.run_folder.join("look"), &[]).unwrap();
+    let observer = Observer::new(worktree.repository(), &worktree.run_folder.join("look"), &[]).unwrap();
     let seen = observer.observe().await.unwrap();
     assert_eq!((seen.tree.unwrap().as_str(), seen.dirty, seen.branch), (&*first_tree, false, None));
 
@@ -37,6 +36,9 @@ async fn a_worktree_stands_on_its_own() {
     git_at(&worktree.path, &["commit", "-q", "-m", "agent"]);
     git_at(&worktree.path, &["config", "core.hooksPath", "/tmp"]);
     git_at(&worktree.path, &["tag", "mine"]);
+    let seen = observer.observe().await.unwrap();
+    assert_eq!((seen.commit.as_str(), seen.dirty), (&*first, true));
+    assert_eq!(seen.tree.unwrap().as_str(), git_at(&worktree.path, &["rev-parse", "HEAD^{tree}"]));
     assert_eq!(repo.git(&["tag"]), "");
     assert_eq!(repo.git(&["config", "--get", "--default", "none", "core.hooksPath"]), "none");
     let after =

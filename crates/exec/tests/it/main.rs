@@ -4,7 +4,9 @@
 mod checkouts;
 mod ends;
 mod fence;
+mod hostile;
 mod observed;
+mod oddities;
 mod output;
 mod repositories;
 mod repository;

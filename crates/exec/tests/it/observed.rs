@@ -92,17 +92,35 @@ async fn moves_and_residue() {
     let observer = observer(&repo, &folder).await;
     repo.write("untracked", "1");
     let start = observer.observe().await.unwrap().tree.unwrap();
+    assert_eq!(observer.compare(&start, &observer.observe().await.unwrap()).await.unwrap(), Default::default());
     repo.write("report.xml", "x");
-    let now = observer.observe().await.unwrap().tree.unwrap();
-    let moves = observer.compare(&start, &now).await.unwrap();
+    let moves = observer.compare(&start, &observer.observe().await.unwrap()).await.unwrap();
+    assert!(!moves.is_moved());
     assert_eq!((moves.moved.len(), moves.residue), (0, vec!["report.xml".to_owned()]));
+    // The same new file, handed to git: somebody works on the tree.
+    repo.git(&["add", "report.xml"]);
+    let moves = observer.compare(&start, &observer.observe().await.unwrap()).await.unwrap();
+    assert!(moves.is_moved() && moves.residue.is_empty());
+    repo.git(&["rm", "-q", "-f", "report.xml"]);
+
     repo.write("untracked", "2");
     fs::remove_file(repo.at("a.txt")).unwrap();
-    let now = observer.observe().await.unwrap().tree.unwrap();
-    let moves = observer.compare(&start, &now).await.unwrap();
+    let moves = observer.compare(&start, &observer.observe().await.unwrap()).await.unwrap();
     let moved: Vec<_> = moves.moved.iter().map(|change| (change.path.as_str(), change.kind)).collect();
     assert_eq!(moved, [("a.txt", Kind::Deleted), ("untracked", Kind::Modified)]);
-    assert_eq!(observer.compare(&start, &start).await.unwrap(), Default::default());
+
+    // Back as it was, and committed meanwhile: no move.
+    repo.write("untracked", "1");
+    repo.git(&["checkout", "-q", "a.txt"]);
+    repo.commit("meanwhile");
+    let now = observer.observe().await.unwrap();
+    assert_eq!((observer.compare(&start, &now).await.unwrap().is_moved(), now.dirty), (false, false));
+    // Nothing is known of a tree that cannot be known.
+    fs::create_dir(repo.at("nested")).unwrap();
+    git_at(&repo.at("nested"), &["init", "-q"]);
+    repo.write("nested/x", "x");
+    let moves = observer.compare(&start, &observer.observe().await.unwrap()).await.unwrap();
+    assert!(moves.is_moved() && moves.unknown.is_some());
 }
 
 /// L69: nothing that can be set in an index hides a change.
@@ -165,14 +183,18 @@ async fn what_is_kept_may_be_damaged() {
     let (repo, folder) = (Repo::new(), tempfile::tempdir().unwrap());
     repo.write("a.txt", "other\n");
     let expected = observer(&repo, &folder).await.observe().await.unwrap();
-    assert!(folder.path().join("index").exists());
+    let kept = || {
+        let mut found = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        found.find(|path| path.display().to_string().contains("kept-")).unwrap()
+    };
+    kept();
     assert_eq!(observer(&repo, &folder).await.observe().await.unwrap(), expected);
     fs::remove_dir_all(folder.path().join("objects")).unwrap();
     assert_eq!(observer(&repo, &folder).await.observe().await.unwrap(), expected);
-    fs::write(folder.path().join("index"), "DIRC junk").unwrap();
+    fs::write(kept(), "DIRC junk").unwrap();
     assert_eq!(observer(&repo, &folder).await.observe().await.unwrap(), expected);
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left.len(), 4, "{left:?}");
+    assert_eq!(left.len(), 3, "{left:?}");
 }
 
 /// P54: a dirty submodule makes the tree unknown; so does a repository within.
@@ -189,6 +211,24 @@ async fn repositories_within() {
     assert!(seen.tree.is_err() && seen.dirty, "{seen:?}");
     git_at(&repo.at("sub"), &["checkout", "-q", "."]);
     assert!(!observer.observe().await.unwrap().dirty);
+    // New files in it count, caches do not, another commit of it is another tree.
+    repo.write("sub/src/__pycache__/x.pyc", "x");
+    assert!(!observer.observe().await.unwrap().dirty);
+    repo.write("sub/new", "x");
+    assert!(observer.observe().await.unwrap().tree.is_err());
+    git_at(&repo.at("sub"), &["add", "new"]);
+    assert!(observer.observe().await.unwrap().tree.is_err());
+    git_at(&repo.at("sub"), &["commit", "-q", "-m", "new"]);
+    let moved = observer.observe().await.unwrap();
+    assert!(moved.dirty && moved.tree.is_ok());
+    git_at(&repo.at("sub"), &["checkout", "-q", "HEAD~1"]);
+    assert!(!observer.observe().await.unwrap().dirty);
+    // Not checked out is its commit; files in its place are nobody's.
+    repo.git(&["submodule", "deinit", "-q", "-f", "sub"]);
+    assert!(!observer.observe().await.unwrap().dirty);
+    repo.write("sub/stray", "x");
+    assert!(observer.observe().await.unwrap().tree.is_err());
+    fs::remove_file(repo.at("sub/stray")).unwrap();
 
     fs::create_dir(repo.at("nested")).unwrap();
     git_at(&repo.at("nested"), &["init", "-q"]);
