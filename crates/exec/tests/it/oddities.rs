@@ -241,6 +241,7 @@ async fn many_files_of_a_commit() {
 
 /// L121, X64: a repository of 100,000 files. The figures are printed, not judged.
 #[tokio::test]
+#[ignore = "a measurement that writes 100,000 files: --ignored --nocapture"]
 async fn a_large_repository() {
     let (repo, folder) = (Repo::empty(&["init", "-q", "-b", "main"]), tempfile::tempdir().unwrap());
     // One stream instead of as many files: quick to make.
