@@ -19,7 +19,9 @@ pub fn stub(subject: &Subject<'_>, root: &str, tool: &NodeTool, typescript: bool
             }
             _ => format!("(process.env.PROOFHOUSE_PROVE ? test : test.skip)(\"{test}\", "),
         };
-        text.push_str(&format!("\n{call}async () => {{\n  throw new Error(\"{fails}\");\n}});\n"));
+        // A path of a user begins at the page, and the body alone is what gets replaced.
+        let takes = if matches!(tool, NodeTool::Playwright { .. }) { "{ page }" } else { "" };
+        text.push_str(&format!("\n{call}async ({takes}) => {{\n  throw new Error(\"{fails}\");\n}});\n"));
     }
     let number = format!("req-{:04}", subject.id().number());
     let script = if typescript { "ts" } else { "js" };

@@ -14,7 +14,7 @@ pub fn stub(subject: &Subject<'_>, root: &str, tool: PythonTool) -> Vec<Stub> {
             for test in &subject.tests {
                 text.push_str(&format!(
                     "\n\n@pytest.mark.skipif(not os.environ.get(\"PROOFHOUSE_PROVE\"), reason=\"{SKIPPED}\")\n\
-                     def {test}():\n    pytest.fail(\"{fails}\")\n"
+                     def {test}() -> None:\n    pytest.fail(\"{fails}\")\n"
                 ));
             }
         }
@@ -25,7 +25,7 @@ pub fn stub(subject: &Subject<'_>, root: &str, tool: PythonTool) -> Vec<Stub> {
                 let apart = if at == 0 { "" } else { "\n" };
                 text.push_str(&format!(
                     "{apart}    @unittest.skipUnless(os.environ.get(\"PROOFHOUSE_PROVE\"), \"{SKIPPED}\")\n    \
-                     def {test}(self):\n        self.fail(\"{fails}\")\n"
+                     def {test}(self) -> None:\n        self.fail(\"{fails}\")\n"
                 ));
             }
         }
