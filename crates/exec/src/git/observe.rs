@@ -149,7 +149,18 @@ impl Observer {
             Ok(tree) => tree,
             Err(why) => return Ok(Moves { unknown: Some(why.clone()), ..moves }),
         };
-        for change in self.changed(start, tree).await? {
+        let changed = match self.changed(start, tree).await {
+            Ok(changed) => changed,
+            // Its objects were swept, or lost with the plane's folder: another id is all that is known.
+            Err(GitError::Failed { message, .. }) => {
+                return Ok(Moves {
+                    unknown: Some(format!("the first tree can no longer be read: {message}")),
+                    ..moves
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        for change in changed {
             match change.kind {
                 Kind::Added if now.untracked.binary_search(&change.path).is_ok() => moves.residue.push(change.path),
                 Kind::Added | Kind::Modified | Kind::Deleted => moves.moved.push(change),
@@ -222,7 +233,8 @@ impl Observer {
             let paths = out.iter().flat_map(|entry| entry.path.iter().copied().chain([0])).collect();
             git().args(["update-index", "--force-remove", "-z", "--stdin"]).input(paths).tell().await?;
         }
-        let written = git().args(["write-tree"]).tell().await?;
+        // The name of the tree is asked for, not its files: a partial clone does not have them all.
+        let written = git().args(["write-tree", "--missing-ok"]).tell().await?;
         let tree = object(String::from_utf8_lossy(&written).trim())?;
         if new.is_empty() && after.1.len() == source.entries.len() {
             // It lists what the user's lists, and knows more about it: the next look is faster. Its

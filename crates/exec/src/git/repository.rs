@@ -173,7 +173,12 @@ impl Repository {
             .ask()
             .await?;
         if answer.code != 0 {
-            return Err(GitError::RefNotFound("HEAD".to_owned()));
+            // Somebody may have taken the repository away since it was opened.
+            let is_gone = answer.complaint.contains("not a git repository");
+            return Err(match is_gone {
+                true => GitError::NotARepository(self.root.clone()),
+                false => GitError::RefNotFound("HEAD".to_owned()),
+            });
         }
         let text = answer.text();
         let [commit, tree, name] = text.lines().collect::<Vec<_>>()[..] else { return Err(answer.failed()) };

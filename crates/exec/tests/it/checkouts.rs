@@ -95,6 +95,8 @@ async fn only_our_own_is_removed() {
         // As Go's module cache leaves it.
         fs::create_dir(worktree.path.join("closed")).unwrap();
         fs::set_permissions(worktree.path.join("closed"), fs::Permissions::from_mode(0o500)).unwrap();
+        std::os::unix::fs::symlink(plane.path(), worktree.path.join("up")).unwrap();
+        std::os::unix::fs::symlink(repo.path(), worktree.path.join("clone")).unwrap();
     }
     root.create(&repository, "alive", "main", &detached(&commit)).await.unwrap();
     fs::create_dir_all(plane.path().join("trees/somebodys")).unwrap();
@@ -108,6 +110,7 @@ async fn only_our_own_is_removed() {
     for name in ["..", ".", "a/b", "", "../precious"] {
         assert!(root.remove(name).is_err(), "{name}");
     }
+    assert!(repo.at("a.txt").exists() && repo.at(".git/HEAD").exists());
     assert!(plane.path().join("precious").exists() && plane.path().join("trees/somebodys").exists());
     let gone = root.unpin_dead(&repository, &BTreeSet::from(["alive".to_owned()])).await.unwrap();
     assert_eq!(gone, ["dead"]);

@@ -87,6 +87,25 @@ async fn an_exchanged_submodule_is_not_entered() {
     assert!(!trap.exists());
 }
 
+/// A repository of another user is read, and its own filters do not run as us.
+#[tokio::test]
+async fn filters_of_another_user_do_not_run() {
+    let (repo, folder) = (Repo::new(), tempfile::tempdir().unwrap());
+    let trap = folder.path().join("ran");
+    plant(&|args| drop(repo.git(args)), &trap.display().to_string());
+    repo.write(".gitattributes", "*.txt filter=evil\n");
+    if std::os::unix::fs::chown(repo.at(".git"), Some(65_534), None).is_err() {
+        println!("skipped: only root can give a repository away");
+        return;
+    }
+    let observer = Observer::new(repo.open().await, folder.path(), &[]).unwrap();
+    repo.write("a.txt", "other\n");
+    assert!(observer.observe().await.unwrap().dirty);
+    let head = observer.repository().head().await.unwrap();
+    assert_eq!(observer.repository().changed_since(&head.commit).await.unwrap().len(), 2);
+    assert!(!trap.exists());
+}
+
 /// L69: flags that a person may set to hide a change hide nothing from the plane.
 #[tokio::test]
 async fn flags_hide_nothing() {

@@ -201,6 +201,57 @@ async fn a_sparse_checkout() {
     assert!(observer.observe().await.unwrap().dirty);
 }
 
+/// X64: a partial clone is looked at without a word to the network.
+#[tokio::test]
+async fn a_partial_clone() {
+    let (repo, folder) = (Repo::new(), tempfile::tempdir().unwrap());
+    repo.write("docs/x", "only here");
+    repo.commit("docs");
+    repo.git(&["config", "uploadpack.allowFilter", "true"]);
+    let from = format!("file://{}", repo.path().display());
+    git_at(folder.path(), &["clone", "-q", "--filter=blob:none", "--sparse", &from, "partial"]);
+    fs::rename(repo.at(".git"), repo.at("gone")).unwrap();
+    let repository = Repository::open(&folder.path().join("partial")).await.unwrap();
+    let commit = repository.head().await.unwrap().commit;
+    let observer = Observer::new(repository, &folder.path().join("look"), &[]).unwrap();
+    assert!(!observer.observe().await.unwrap().dirty);
+    fs::write(folder.path().join("partial/a.txt"), "other\n").unwrap();
+    assert!(observer.observe().await.unwrap().dirty);
+    let missing = observer.repository().read_at(&commit, "docs/x", 100).await;
+    assert!(!matches!(missing, Ok(FileText::Bytes(_))), "{missing:?}");
+}
+
+/// P26, P56: what was the first tree is no longer known: then it is not said to be the same.
+#[tokio::test]
+async fn a_first_tree_that_is_lost() {
+    let (repo, folder) = (Repo::new(), tempfile::tempdir().unwrap());
+    repo.write("a.txt", "other\n");
+    let start = observer(&repo, &folder).await.observe().await.unwrap().tree.unwrap();
+    fs::remove_dir_all(folder.path()).unwrap();
+    let observer = observer(&repo, &folder).await;
+    let same = observer.observe().await.unwrap();
+    assert!(!observer.compare(&start, &same).await.unwrap().is_moved());
+    fs::remove_dir_all(folder.path().join("objects")).unwrap();
+    fs::create_dir_all(folder.path().join("objects")).unwrap();
+    repo.git(&["checkout", "-q", "a.txt"]);
+    let other = observer.observe().await.unwrap();
+    assert!(observer.compare(&start, &other).await.unwrap().is_moved());
+}
+
+/// A repository that went away after it was opened says so.
+#[tokio::test]
+async fn a_repository_that_is_taken_away() {
+    let (repo, folder) = (Repo::new(), tempfile::tempdir().unwrap());
+    let observer = observer(&repo, &folder).await;
+    fs::rename(repo.at(".git"), repo.at("gone")).unwrap();
+    let error = observer.observe().await.unwrap_err();
+    assert_eq!(error.code(), model::code::Code::NotARepository);
+    fs::remove_dir_all(repo.path()).unwrap();
+    let error = observer.observe().await.unwrap_err();
+    assert_eq!(error.failure().code, model::failure::FailureCode::CheckoutMissing, "{error}");
+    assert_eq!(model::problem::Problem::from(error).code, model::code::Code::FolderMissing);
+}
+
 /// Patterns of the project count in the plane's notation, too.
 #[tokio::test]
 async fn patterns_with_braces() {
