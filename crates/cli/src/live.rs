@@ -16,6 +16,9 @@ use crate::{
 /// Running commands that are shown at once; more are counted.
 const COMMANDS: usize = 8;
 
+const WAITING: &str = "  {spinner:.cyan} {msg}";
+const MEASURED: &str = "  {bar:24.cyan/dim} {pos}/{len} gates  {msg}";
+
 /// The moving part. Dropping it leaves nothing behind on the screen.
 pub struct Live {
     out: Out,
@@ -25,6 +28,7 @@ pub struct Live {
 struct Moving {
     all: MultiProgress,
     bar: ProgressBar,
+    template: &'static str,
     commands: HashMap<String, ProgressBar>,
 }
 
@@ -34,9 +38,9 @@ impl Live {
         let moving = out.live.then(|| {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(12));
             let bar = all.add(ProgressBar::new(1));
-            bar.set_style(style("  {bar:24.cyan/dim} {pos}/{len} gates  {msg}"));
+            bar.set_style(style(WAITING));
             bar.enable_steady_tick(Duration::from_millis(250));
-            Moving { all, bar, commands: HashMap::new() }
+            Moving { all, bar, template: WAITING, commands: HashMap::new() }
         });
         Self { out, moving }
     }
@@ -72,7 +76,13 @@ impl Live {
             });
             bar.set_message(command_line(command, now, width.saturating_sub(6), &out));
         }
-        moving.bar.set_length(progress.total.max(1) as u64);
+        // Before the selection is known there is nothing to measure against.
+        let template = if progress.total == 0 { WAITING } else { MEASURED };
+        if moving.template != template {
+            moving.template = template;
+            moving.bar.set_style(style(template));
+        }
+        moving.bar.set_length(progress.total as u64);
         moving.bar.set_position(progress.ended() as u64);
         moving.bar.set_message(remark.map_or_else(|| counts_line(progress, &out), str::to_owned));
     }
