@@ -9,11 +9,12 @@ use std::{
     collections::BTreeSet,
     ffi::OsStr,
     fs,
+    hash::{DefaultHasher, Hasher as _},
     io::Read as _,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -47,6 +48,8 @@ const KEPT: &str = "kept-";
 
 /// How long objects of earlier observations are kept once there are many.
 const KEEP_OBJECTS: Duration = Duration::from_secs(48 * 3600);
+/// How long the name of a tree is believed without its objects being touched: well below the above.
+const REMEMBER: Duration = Duration::from_secs(12 * 3600);
 /// How many observations pass between two looks at their number.
 const SWEEP_EVERY: u64 = 256;
 
@@ -95,7 +98,23 @@ pub struct Observer {
     ignored: Vec<String>,
     /// The same patterns once more: no `.gitignore` can take back in what they leave out.
     ignored_set: GlobSet,
-    looks: Mutex<u64>,
+    looks: Mutex<Looks>,
+}
+
+/// What is remembered from look to look.
+#[derive(Debug, Default)]
+struct Looks {
+    count: u64,
+    /// What an index that was kept says, so that git need not be asked again.
+    known: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// Which index, by its bytes.
+    print: u64,
+    tree: ObjectId,
+    since: Instant,
 }
 
 impl Observer {
@@ -114,7 +133,7 @@ impl Observer {
             folder: folder.to_owned(),
             ignored_set: glob_set(tree_ignore),
             ignored,
-            looks: Mutex::new(0),
+            looks: Mutex::default(),
         };
         observer.write_excludes()?;
         Ok(observer)
@@ -125,14 +144,14 @@ impl Observer {
         &self.repository
     }
 
-    /// Looks at the checkout. Three git processes, two of them side by side.
+    /// Looks at the checkout. Two git processes side by side, and a third when something is new.
     pub async fn observe(&self) -> Result<Observation, GitError> {
         let mut looks = self.looks.lock().await;
-        *looks += 1;
-        if looks.is_multiple_of(SWEEP_EVERY) {
+        looks.count += 1;
+        if looks.count.is_multiple_of(SWEEP_EVERY) {
             sweep(&self.folder.join("objects"), SystemTime::now());
         }
-        let (head, tree) = tokio::join!(self.repository.head(), self.tree());
+        let (head, tree) = tokio::join!(self.repository.head(), self.tree(&mut looks.known));
         let head = head?;
         let (tree, untracked) = match tree? {
             Ok(seen) => (Ok(seen.tree), seen.untracked),
@@ -179,15 +198,18 @@ impl Observer {
         Ok(name_status(&diff.tell().await?))
     }
 
-    async fn tree(&self) -> Result<Result<Seen, String>, GitError> {
+    async fn tree(&self, known: &mut Option<Known>) -> Result<Result<Seen, String>, GitError> {
         // What was kept may have lost its objects; the second try starts from the user's index.
-        match self.try_tree(true).await {
-            Err(GitError::Failed { .. }) => self.try_tree(false).await,
+        match self.try_tree(known, true).await {
+            Err(GitError::Failed { .. }) => {
+                *known = None;
+                self.try_tree(known, false).await
+            }
             done => done,
         }
     }
 
-    async fn try_tree(&self, may_keep: bool) -> Result<Result<Seen, String>, GitError> {
+    async fn try_tree(&self, known: &mut Option<Known>, may_keep: bool) -> Result<Result<Seen, String>, GitError> {
         let copy = Scratch::in_folder(&self.folder);
         let Some(source) = self.source(may_keep, &copy).await? else {
             return Ok(Err("the index of the repository cannot be read".to_owned()));
@@ -221,6 +243,13 @@ impl Observer {
         let after = read_index(&copy.path, self.repository.is_sha256())
             .map_err(|why| failed("add", &why))?
             .map_err(|NotRead| failed("add", "it wrote an index that cannot be read"))?;
+        if after.0 == source.bytes
+            && let Some(known) = known.as_ref()
+            && known.since.elapsed() < REMEMBER
+            && known.print == print_of(&source.bytes)
+        {
+            return Ok(Ok(Seen { tree: known.tree.clone(), untracked: Vec::new() }));
+        }
         let before: BTreeSet<&[u8]> = source.entries.iter().map(|entry| entry.path.as_slice()).collect();
         let new: Vec<&Entry> = after.1.iter().filter(|entry| !before.contains(entry.path.as_slice())).collect();
         if let Some(nested) = new.iter().find(|entry| entry.is_link && !self.is_left_out(&entry.path)) {
@@ -240,7 +269,8 @@ impl Observer {
             // It lists what the user's lists, and knows more about it: the next look is faster. Its
             // name says whose it is, so that nothing in between can give it to another.
             self.forget_kept(&source.kept);
-            let _ = fs::rename(&copy.path, &source.kept);
+            let bytes = fs::read(&copy.path).ok().filter(|_| fs::rename(&copy.path, &source.kept).is_ok());
+            *known = bytes.map(|bytes| Known { print: print_of(&bytes), tree: tree.clone(), since: Instant::now() });
         }
         let mut untracked: Vec<String> =
             new.iter().map(|entry| String::from_utf8_lossy(&entry.path).into_owned()).collect();
@@ -296,7 +326,7 @@ impl Observer {
             fs::File::options().write(true).open(&copy.path)?.set_modified(written)
         });
         laid.map_err(|error| failed("observe", &error.to_string()))?;
-        Ok(Some(Source { entries, kept }))
+        Ok(Some(Source { entries, kept, bytes }))
     }
 
     fn git(&self) -> Git {
@@ -325,6 +355,8 @@ impl Observer {
 
 struct Source {
     entries: Vec<Entry>,
+    /// As it was laid.
+    bytes: Vec<u8>,
     /// Where what is learned about this state of the user's index is kept.
     kept: PathBuf,
 }
@@ -352,6 +384,13 @@ impl Drop for Scratch {
         let _ = fs::remove_file(&self.path);
         let _ = fs::remove_file(self.path.with_extension("lock"));
     }
+}
+
+/// Tells the plane's own indexes apart; nobody else chooses their bytes.
+fn print_of(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 /// Bytes, entries and time of writing.
