@@ -89,16 +89,12 @@ fn claim(worker: WorkerId, max: u32) -> ClaimRequest {
 }
 
 async fn finish(store: &Store, fences: Vec<Fence>) -> Result<(), StoreError> {
+    let outcome = Outcome { done: true, output: json!({"exit": 0}), detail: None, bad: false };
+    let outcomes: Vec<_> = fences.into_iter().map(|fence| (fence, outcome.clone())).collect();
     store
         .write(move |tx| {
-            let fences = fences.clone();
-            Box::pin(async move {
-                let outcome = Outcome { done: true, output: json!({"exit": 0}), detail: None, bad: false };
-                for fence in fences {
-                    tx.task_finish(fence, &outcome, now()).await?;
-                }
-                Ok(())
-            })
+            let outcomes = outcomes.clone();
+            Box::pin(async move { tx.tasks_finish(&outcomes, now()).await.map(drop) })
         })
         .await
 }

@@ -27,7 +27,8 @@ statements! {
         JOIN run r ON r.id = t.run WHERE l.worker = $1 AND l.claim_id = $2 AND l.expires_at > $3
         ORDER BY t.priority DESC, t.id");
     /// SQLite has one writer, so it looks first and takes then. PostgreSQL does both at once, and
-    /// passes over whatever another transaction holds.
+    /// passes over whatever another transaction holds. (Its `state || ''` keeps the planner from going through
+    /// all open tasks instead of the picked ones.)
     PICK => sqlite concat!("SELECT r.kind, r.status, ", columns!(), " FROM (
             SELECT task, priority, turn, ready_at FROM task_ready
              WHERE queue = $1 AND held = 0 AND not_before <= $2 AND (labels = '[]' OR NOT EXISTS (
@@ -35,13 +36,15 @@ statements! {
              ORDER BY priority DESC, turn, ready_at LIMIT $4) p
         JOIN task t ON t.id = p.task JOIN run r ON r.id = t.run LEFT JOIN task_lease l ON l.task = t.id
         ORDER BY p.priority DESC, p.turn, p.ready_at"),
-        postgres "WITH picked AS (
-            SELECT q.task FROM task_ready q JOIN task t ON t.id = q.task
-             WHERE q.queue = $1 AND q.held = 0 AND q.not_before <= $2 AND t.state = 'ready'
-               AND (q.labels = '[]' OR q.labels::jsonb <@ $3::text::jsonb)
-             ORDER BY q.priority DESC, q.turn, q.ready_at LIMIT $4 FOR UPDATE OF q, t SKIP LOCKED),
+        postgres "WITH picked AS MATERIALIZED (
+            SELECT task FROM task_ready WHERE queue = $1 AND held = 0 AND not_before <= $2
+               AND (labels = '[]' OR labels::jsonb <@ $3::text::jsonb)
+             ORDER BY priority DESC, turn, ready_at LIMIT $4 FOR UPDATE SKIP LOCKED),
+        locked AS MATERIALIZED (
+            SELECT t.id AS task FROM picked CROSS JOIN LATERAL (
+                SELECT id FROM task WHERE id = picked.task AND state || '' = 'ready' FOR UPDATE SKIP LOCKED) t),
         gone AS (
-            DELETE FROM task_ready q USING picked WHERE q.task = picked.task RETURNING q.task, q.turn, q.ready_at),
+            DELETE FROM task_ready q USING locked WHERE q.task = locked.task RETURNING q.task, q.turn, q.ready_at),
         t AS (
             UPDATE task SET state = 'leased', generation = generation + 1, attempt = attempt + 1, worker = $5
               FROM gone WHERE task.id = gone.task RETURNING task.*, gone.turn, gone.ready_at),

@@ -26,6 +26,7 @@ mod migrate;
 mod postgres;
 mod project;
 mod question;
+mod ready;
 mod requirement;
 mod retention;
 mod run;
@@ -54,11 +55,12 @@ pub use journal::StreamHead;
 pub use lease::{Beat, Reaped, Released};
 pub use migrate::KNOWN as SCHEMA_VERSION;
 pub use question::QuestionEnd;
+pub use ready::NewTask;
 pub use requirement::{KeptRequirement, Order, RequirementFilter};
 pub use retention::Retention;
 pub use run::{Due, OpenTasks, RunChange, RunFilter};
 pub use store::Store;
-pub use task::{NewTask, TaskChange, TaskFilter};
+pub use task::{TaskChange, TaskFilter};
 pub use token::{Person, Token};
 pub use tx::Tx;
 pub use url::{StoreUrl, UrlInvalid};
@@ -83,6 +85,7 @@ fn statements() -> Vec<&'static [sql::Sql]> {
         postgres::STATEMENTS,
         project::STATEMENTS,
         question::STATEMENTS,
+        ready::STATEMENTS,
         requirement::STATEMENTS,
         retention::STATEMENTS,
         run::STATEMENTS,

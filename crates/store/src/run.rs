@@ -87,11 +87,8 @@ statements! {
     RECOUNT = "SELECT count(*), count(finished_at), CAST(coalesce(sum(bad), 0) AS bigint) FROM task
         WHERE run = $1 AND counted <> 0";
     SET_PROGRESS = "UPDATE run SET total = $2, done = $3, failed = $4, revision = revision + 1 WHERE id = $1";
-    /// A claim that already holds tasks never waits for a run: it is begun again instead.
-    START => sqlite "UPDATE run SET status = 'running', started_at = coalesce(started_at, $2), revision = revision + 1
-        WHERE id = $1 AND status = 'queued' AND cancelling = 0",
-        postgres "UPDATE run SET status = 'running', started_at = coalesce(started_at, $2), revision = revision + 1
-        WHERE id = (SELECT id FROM run WHERE id = $1 FOR UPDATE NOWAIT) AND status = 'queued' AND cancelling = 0";
+    START = "UPDATE run SET status = 'running', started_at = coalesce(started_at, $2), revision = revision + 1
+        WHERE id = $1 AND status = 'queued' AND cancelling = 0";
 }
 
 pub(crate) fn run(mut row: Row) -> Result<Run, StoreError> {

@@ -184,3 +184,9 @@ CREATE TABLE leader (
 CREATE TABLE meta (
   name TEXT PRIMARY KEY, value TEXT NOT NULL
 );
+
+-- Rows that live for seconds: clean up often, leave room for updates in place.
+ALTER TABLE task_ready SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+ALTER TABLE task_lease SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, fillfactor = 70);
+ALTER TABLE stream SET (fillfactor = 70);
+ALTER TABLE run SET (fillfactor = 70);

@@ -23,6 +23,10 @@ use crate::{
 
 /// Connections per replica.
 pub const CONNECTIONS: usize = 16;
+/// Every statement has the index it needs. A plan made while the tables were empty must be the plan for
+/// millions of rows, and none may flip when statistics change.
+const PLANS: &str = "-c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
+                     -c enable_mergejoin=off";
 /// Times a script is begun at most, when the database broke it off.
 const TRIES: u32 = 6;
 
@@ -186,6 +190,8 @@ impl Postgres {
             config.connect_timeout(Duration::from_secs(5));
         }
         config.application_name("proofhouse");
+        let own = config.get_options().unwrap_or_default();
+        config.options(format!("{own} {PLANS}"));
         config.keepalives_idle(Duration::from_secs(30));
         let manager =
             Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });

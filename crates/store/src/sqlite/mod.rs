@@ -73,7 +73,6 @@ pub(crate) fn connect(path: &Path, writes: bool) -> Result<SqliteTx, StoreError>
             connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
         } else {
             connection.pragma_update(None, "cache_size", -4_096)?;
-            connection.pragma_update(None, "mmap_size", 256 << 20)?;
             connection.pragma_update(None, "query_only", true)?;
         }
         Ok(connection)

@@ -113,6 +113,65 @@ async fn what_was_acknowledged_survives_kills() {
     assert!(highest > 50, "only {highest} entries were acknowledged");
 }
 
+/// Child of F10: appends until a write of the file fails for another cause than space. It must not go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child_writes_into_a_failing_file() {
+    let Some((path, run)) = told() else { return };
+    let store = Store::open(StoreUrl::Sqlite(path)).await.unwrap();
+    let run: RunId = run.parse().unwrap();
+    let hooked = Arc::new(AtomicBool::new(false));
+    let hear = Arc::clone(&hooked);
+    store.on_poison(move |_| hear.store(true, Ordering::Relaxed));
+    let append = async || {
+        let big = model::journal::NewEntry::new("note", serde_json::json!({"text": "x".repeat(5_000)}));
+        let range = store.write(move |tx| {
+            let entries = [big.clone()];
+            Box::pin(async move {
+                tx.journal_append(StreamId::Run(run), &entries, model::time::Timestamp::from_micros(1)).await
+            })
+        });
+        range.await
+    };
+    println!("ready");
+    let error = loop {
+        match append().await {
+            Ok(range) => println!("acked {}", range.start),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Poisoned(_)), "{error:?}");
+    assert!(matches!(append().await, Err(StoreError::Poisoned(_))), "nothing is written any more");
+    assert!(hooked.load(Ordering::Relaxed));
+    // As the binary does.
+    std::process::exit(70);
+}
+
+/// F10: after a failed write the store stops, the process exits, and the next start is sound.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_write_ends_all_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let run = Db::open(StoreUrl::Sqlite(path.clone())).await.start(vec![]).await;
+    // No file may grow past the limit, and the signal about it is ignored: writes fail with EFBIG.
+    let mut process = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 1500; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "faults::child_writes_into_a_failing_file", "--nocapture", "--test-threads=1"])
+        .env(CHILD, &path)
+        .env("PROOFHOUSE_TEST_CHILD_ALSO", run.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let acked = lines.filter_map(|line| line.strip_prefix("acked ")?.parse::<u64>().ok()).max().unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(70));
+    let store = Store::open(StoreUrl::Sqlite(path)).await.unwrap();
+    let verified = store.verify_stream(StreamId::Run(run)).await.unwrap();
+    assert_eq!(verified.damage, []);
+    assert!(verified.entries >= acked && acked > 10, "{acked} acknowledged, {} stored", verified.entries);
+    assert_eq!(store.check_pages().await.unwrap(), Vec::<String>::new());
+}
+
 /// Child of F19: migrates fresh files for ever.
 #[tokio::test]
 async fn child_migrates() {
