@@ -41,8 +41,22 @@ statements! {
         INSERT INTO entry (stream, seq, at, kind, level, span, parent, edge, chain, data)
         SELECT * FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[], $10::text[], $11::text[],
             $12::bigint[], $13::bytea[], $14::text[])";
+    SEEN = "INSERT INTO outbox_seen (task, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    /// A task that has ended takes no entries, so its outbox needs no memory.
+    FORGET = "DELETE FROM outbox_seen WHERE task IN (SELECT id FROM task WHERE state IN ('done', 'failed', 'cancelled'))";
     FENCES => sqlite "", postgres "SELECT id, run, state, generation FROM task WHERE id = ANY($1) ORDER BY id
         FOR NO KEY UPDATE";
+}
+
+/// What became of entries out of an outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// New ones.
+    pub accepted: u64,
+    /// Those that had been taken before.
+    pub duplicates: u64,
+    /// The number of the run's last entry.
+    pub last_seq: u64,
 }
 
 /// Entries that have their numbers, and the chain behind the last of them.
@@ -238,6 +252,31 @@ impl Tx {
     ) -> Result<Range<u64>, StoreError> {
         let run = self.fence_hold(fence, now).await?;
         self.journal_append(StreamId::Run(run), entries, now).await
+    }
+
+    /// As [`Tx::journal_append_fenced`] for entries out of an outbox that may send them again: each is
+    /// taken once per client id and task (D57).
+    pub async fn journal_append_once(
+        &mut self,
+        fence: Fence,
+        entries: &[(String, NewEntry)],
+        now: Timestamp,
+    ) -> Result<Taken, StoreError> {
+        let run = self.fence_hold(fence, now).await?;
+        let mut fresh = Vec::with_capacity(entries.len());
+        for (client_id, entry) in entries {
+            if self.exec(&SEEN, &[fence.task.into(), client_id.as_str().into()]).await? == 1 {
+                fresh.push(entry.clone());
+            }
+        }
+        let range = self.journal_append(StreamId::Run(run), &fresh, now).await?;
+        let accepted = fresh.len() as u64;
+        Ok(Taken { accepted, duplicates: entries.len() as u64 - accepted, last_seq: range.end - 1 })
+    }
+
+    /// Forgets the outboxes of tasks that have ended.
+    pub async fn outbox_sweep(&mut self) -> Result<u64, StoreError> {
+        self.exec(&FORGET, &[]).await
     }
 
     /// As [`Tx::journal_append_fenced`] for many workers at once; each answer stands for itself.

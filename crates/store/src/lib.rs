@@ -40,7 +40,9 @@ mod url;
 mod value;
 mod verify;
 mod waiver;
+mod worker;
 
+pub use append::Taken;
 pub use artifact::Artifact;
 pub use backup::{Manifest, backup_check};
 pub use blob::{BlobRef, BlobWriter, Blobs};
@@ -66,6 +68,7 @@ pub use tx::Tx;
 pub use url::{StoreUrl, UrlInvalid};
 pub use verify::{Damage, Verified};
 pub use waiver::AcceptedDefinition;
+pub use worker::Worker;
 
 /// Every statement text of the crate, for the test that prepares each on both databases.
 fn statements() -> Vec<&'static [sql::Sql]> {
@@ -93,6 +96,7 @@ fn statements() -> Vec<&'static [sql::Sql]> {
         token::STATEMENTS,
         verify::STATEMENTS,
         waiver::STATEMENTS,
+        worker::STATEMENTS,
     ]
 }
 

@@ -57,6 +57,7 @@ statements! {
         WHERE id = $1 AND dropped = 0 AND finished_at IS NOT NULL";
     IS_DROPPED = "SELECT dropped FROM run WHERE id = $1";
     NEEDS = "DELETE FROM task_need WHERE task IN (SELECT id FROM task WHERE run = $1)";
+    OUTBOXES = "DELETE FROM outbox_seen WHERE task IN (SELECT id FROM task WHERE run = $1)";
     TASKS = "DELETE FROM task WHERE run = $1";
     QUESTIONS = "DELETE FROM question WHERE run = $1";
     EVIDENCE_BODIES = "DELETE FROM evidence_body WHERE id IN (SELECT id FROM evidence WHERE run = $1)";
@@ -194,7 +195,8 @@ impl Tx {
         if self.exec(&MARK, &[run.into()]).await? != 1 {
             return Ok(false);
         }
-        for text in [&NEEDS, &TASKS, &QUESTIONS, &EVIDENCE_BODIES, &EVIDENCE, &COMMANDS, &ARTIFACTS, &TOKENS] {
+        for text in [&NEEDS, &OUTBOXES, &TASKS, &QUESTIONS, &EVIDENCE_BODIES, &EVIDENCE, &COMMANDS, &ARTIFACTS, &TOKENS]
+        {
             self.exec(text, &[run.into()]).await?;
         }
         self.exec(&UNUSED, &[run.into(), now.into()]).await?;

@@ -94,6 +94,11 @@ CREATE TABLE entry (
   PRIMARY KEY (stream, seq)
 );
 
+-- Which entries of a remote worker's outbox were taken already (D57).
+CREATE TABLE outbox_seen (
+  task UUID NOT NULL, client_id TEXT NOT NULL, PRIMARY KEY (task, client_id)
+);
+
 CREATE TABLE question (
   id UUID PRIMARY KEY, project UUID NOT NULL, run UUID NOT NULL, task UUID, kind TEXT COLLATE "C" NOT NULL, state TEXT NOT NULL,
   subject TEXT COLLATE "C" NOT NULL, prompt TEXT NOT NULL, schema TEXT NOT NULL, answer TEXT, answered_by TEXT, ended_at BIGINT,

@@ -94,6 +94,11 @@ CREATE TABLE entry (
   PRIMARY KEY (stream, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- Which entries of a remote worker's outbox were taken already (D57).
+CREATE TABLE outbox_seen (
+  task BLOB NOT NULL, client_id TEXT NOT NULL, PRIMARY KEY (task, client_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE question (
   id BLOB PRIMARY KEY, project BLOB NOT NULL, run BLOB NOT NULL, task BLOB, kind TEXT NOT NULL, state TEXT NOT NULL,
   subject TEXT NOT NULL, prompt TEXT NOT NULL, schema TEXT NOT NULL, answer TEXT, answered_by TEXT, ended_at INTEGER,

@@ -388,3 +388,26 @@ both! {
         assert_eq!((verified.entries, verified.damage), (401, vec![]));
     }
 }
+
+both! {
+    /// D57: an outbox that sends again adds nothing twice.
+    async fn entries_of_an_outbox_are_taken_once(db: Db) {
+        db.start(vec![task("a")]).await;
+        let held = fence(&db.claim(worker(), 1).await[0]);
+        let now = db.now();
+        let send = |ids: std::ops::Range<u64>| {
+            let entries: Vec<_> = ids.map(|n| (n.to_string(), entry(n))).collect();
+            db.store.write(move |tx| {
+                let entries = entries.clone();
+                Box::pin(async move { tx.journal_append_once(held, &entries, now).await })
+            })
+        };
+        assert_eq!(send(0..3).await, Ok::<_, StoreError>(store::Taken { accepted: 3, duplicates: 0, last_seq: 4 }));
+        assert_eq!(send(1..5).await, Ok::<_, StoreError>(store::Taken { accepted: 2, duplicates: 2, last_seq: 6 }));
+        assert_eq!(send(1..5).await, Ok::<_, StoreError>(store::Taken { accepted: 0, duplicates: 4, last_seq: 6 }));
+        assert_eq!(within!(db, |tx| tx.outbox_sweep().await).await, Ok(0));
+        db.finish(held).await.unwrap();
+        assert_eq!(within!(db, |tx| tx.outbox_sweep().await).await, Ok(5));
+        assert_eq!(send(9..10).await.unwrap_err(), lost(held.task, LostReason::Finished));
+    }
+}

@@ -295,6 +295,26 @@ both! {
         assert_eq!(within!(db, |tx| tx.person(who).await).await.unwrap().unwrap().name, "Ada");
     }
 
+    /// X37: contact is written for many at once, and never backwards.
+    async fn workers_are_known_and_seen(db: Db) {
+        let (a, b, now) = (worker(), worker(), db.now());
+        within!(db, |tx| {
+            tx.worker_put(a, "a", &json!({"labels": ["linux"]}), now).await?;
+            tx.worker_put(b, "b", &json!({}), now).await
+        }).await.unwrap();
+        let later = now.shifted(9);
+        assert_eq!(within!(db, |tx| tx.workers_seen(&[a, b, worker()], later).await).await, Ok(2));
+        assert_eq!(within!(db, |tx| tx.workers_seen(&[a], now).await).await, Ok(0));
+        let known = within!(db, |tx| tx.workers().await).await.unwrap();
+        assert_eq!(known.iter().map(|w| (w.id, w.created_at, w.seen_at)).collect::<Vec<_>>(), [(a, now, later), (b, now, later)]);
+        db.start(vec![task("a")]).await;
+        let held = db.claim(a, 1).await;
+        assert_eq!(within!(db, |tx| tx.worker_forget(a).await).await, Ok(false), "it holds a task");
+        db.finish(fence(&held[0])).await.unwrap();
+        assert_eq!(within!(db, |tx| tx.worker_forget(a).await).await, Ok(true));
+        assert_eq!(within!(db, |tx| tx.worker(a).await).await, Ok(None));
+    }
+
     /// F7: one leader at a time; the one that was replaced is refused.
     async fn a_job_has_one_leader_with_an_epoch(db: Db) {
         let (a, b, now) = (worker(), worker(), db.now());
