@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(watch.look(at(1_001), Duration::from_secs(11)), 0);
         assert_eq!(watch.look(at(1_001 + 3_601), Duration::from_secs(12)), 3_600_000_000);
         assert_eq!(watch.look(at(1_001 + 3_602), Duration::from_secs(13)), 0, "told once");
-        assert_eq!(watch.look(at(1_003), Duration::from_secs(14)), -3_600_000_000);
-        assert_eq!(watch.look(at(1_063), Duration::from_secs(74)), 0, "a suspended sweep is no step");
+        assert_eq!(watch.look(at(1_004), Duration::from_secs(14)), -3_600_000_000);
+        assert_eq!(watch.look(at(1_064), Duration::from_secs(74)), 0, "a suspended sweep is no step");
     }
 }

@@ -1,7 +1,12 @@
-//! The proof run kind.
+//! The run kind `proof`: requirements x gates -> evidence.
 //!
-//! [`results`] reads what commands wrote about their tests, pure over bytes; [`stubs`] renders the tests
-//! that a requirement asks for. Neither starts anything; only [`stubs::write`] touches files.
+//! A run binds itself to a tree, plans distinct commands for its gates ([`runners`]), runs them, judges
+//! each gate when the last command it needs has ended ([`planner`]), and takes the tree again at the
+//! end. What a requirement is worth afterwards is never stored: it follows from the evidence
+//! (`model::proof::standing`).
 
+pub mod planner;
 pub mod results;
+pub mod runners;
+pub mod state;
 pub mod stubs;

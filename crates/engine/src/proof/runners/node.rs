@@ -1,0 +1,226 @@
+//! Node.js: vitest, jest, Playwright and `node --test` by their own reporters, else the package's scripts.
+
+use std::collections::BTreeMap;
+
+use model::proof::{judge::Unplanned, results::ParserKind, verdict::Reason};
+use serde_json::Value;
+
+use super::{Ask, Found, PlannedCommand, Runner, Tools, Tree, below, gate, parser, roots, unplanned};
+
+/// The family of `package.json`.
+pub struct Node;
+
+const NAME: &str = "node";
+
+/// What a package tests with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tester {
+    Vitest,
+    Jest,
+    NodeTest,
+    Script,
+}
+
+struct Package(Value);
+
+impl Package {
+    fn at(tree: &dyn Tree, root: &str) -> Self {
+        let text = tree.read(&below(root, "package.json")).unwrap_or_default();
+        Self(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    fn script(&self, name: &str) -> Option<&str> {
+        self.0["scripts"][name].as_str().filter(|script| !script.contains("no test specified"))
+    }
+
+    fn depends_on(&self, name: &str) -> bool {
+        ["dependencies", "devDependencies"].iter().any(|list| self.0[*list][name].is_string())
+    }
+
+    fn tester(&self) -> Option<Tester> {
+        let script = self.script("test");
+        if self.depends_on("vitest") {
+            Some(Tester::Vitest)
+        } else if self.depends_on("jest") {
+            Some(Tester::Jest)
+        } else if script.is_some_and(runs_node_test) {
+            Some(Tester::NodeTest)
+        } else {
+            script.map(|_| Tester::Script)
+        }
+    }
+}
+
+/// Whether a script is `node --test` and nothing else, so that a reporter can be added to it.
+fn runs_node_test(script: &str) -> bool {
+    let plain = !script.contains(['&', '|', ';', '>', '<', '$', '`', '"', '\'', '*', '(']);
+    let mut words = script.split_whitespace();
+    plain && words.next() == Some("node") && words.any(|word| word == "--test")
+}
+
+impl Runner for Node {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn detect(&self, tree: &dyn Tree, tools: &Tools) -> Option<Found> {
+        let roots = roots(tree, &["package.json"]);
+        if roots.is_empty() {
+            return None;
+        }
+        let mut found = Found { runner: NAME.to_owned(), ..Found::default() };
+        for root in &roots {
+            let package = Package::at(tree, root);
+            let mut add = |name: &str, text: String| {
+                found.gates.entry(gate(name)).or_default().insert(format!("script:{root}"), text);
+            };
+            if let Some(tester) = package.tester() {
+                add("unit", format!("{tester:?} {}", package.script("test").unwrap_or_default()));
+            }
+            if package.depends_on("@playwright/test") {
+                for name in ["e2e", "visual", "a11y"] {
+                    add(name, "playwright".to_owned());
+                }
+            }
+            for (name, script) in [("lint", "lint"), ("types", "typecheck")] {
+                if let Some(text) = package.script(script) {
+                    add(name, text.to_owned());
+                }
+            }
+        }
+        found.roots = roots;
+        for (program, how) in [("node", "install Node.js 20 or later"), ("npx", "install npm, which brings npx")] {
+            if !tools.has(program) {
+                found.missing.insert(program.to_owned(), how.to_owned());
+            }
+        }
+        Some(found)
+    }
+
+    fn plan(&self, ask: &Ask<'_>) -> Result<Vec<PlannedCommand>, Unplanned> {
+        let found =
+            ask.found.ok_or_else(|| unplanned(Reason::NoRunner, "there is no package.json in the repository"))?;
+        let mut commands = Vec::new();
+        for root in &found.roots {
+            let package = Package::at(ask.tree, root);
+            let planned = match ask.gate.name.as_str() {
+                "lint" => script(ask, root, &package, "lint")?,
+                "types" => script(ask, root, &package, "typecheck")?,
+                "e2e" | "visual" | "a11y" if package.depends_on("@playwright/test") => Some(playwright(ask, root)),
+                _ => tests(ask, root, &package)?,
+            };
+            commands.extend(planned);
+        }
+        if commands.is_empty() {
+            return Err(unplanned(Reason::NoRunner, "no package.json has a script or a test tool for this gate"));
+        }
+        Ok(commands)
+    }
+
+    fn version(&self, argv: &[String]) -> Vec<String> {
+        match argv.first().map(String::as_str) {
+            Some("npx") => argv.iter().take(2).cloned().chain(["--version".to_owned()]).collect(),
+            Some(program) => vec![program.to_owned(), "--version".to_owned()],
+            None => Vec::new(),
+        }
+    }
+}
+
+fn script(ask: &Ask<'_>, root: &str, package: &Package, name: &str) -> Result<Option<PlannedCommand>, Unplanned> {
+    if ask.test().is_some() {
+        return Err(unplanned(Reason::CannotSelect, "a script cannot select one test; ask for its suite"));
+    }
+    let planned = || ask.command(NAME, root, &["npm", "run", name], parser(ParserKind::Exit, None));
+    Ok(package.script(name).map(|_| planned()))
+}
+
+fn tests(ask: &Ask<'_>, root: &str, package: &Package) -> Result<Option<PlannedCommand>, Unplanned> {
+    let Some(tester) = package.tester() else { return Ok(None) };
+    let pattern = ask.test().map(|test| format!("^{}$", regex::escape(test)));
+    let planned = match tester {
+        Tester::Vitest => {
+            let mut argv = vec!["npx", "vitest", "run", "--reporter=json", "--outputFile={out}/r.json"];
+            if let Some(pattern) = &pattern {
+                argv.extend(["-t", pattern]);
+            }
+            ask.command(NAME, root, &argv, parser(ParserKind::JestJson, Some("{out}/r.json")))
+        }
+        Tester::Jest => {
+            let mut argv = vec!["npx", "jest", "--json", "--outputFile={out}/r.json"];
+            if let Some(pattern) = &pattern {
+                argv.extend(["-t", pattern]);
+            }
+            ask.command(NAME, root, &argv, parser(ParserKind::JestJson, Some("{out}/r.json")))
+        }
+        Tester::NodeTest => {
+            let own = package.script("test").unwrap_or_default();
+            let reporter = ["--test-reporter=junit", "--test-reporter-destination={out}/r.xml"];
+            let selected = pattern.map(|pattern| format!("--test-name-pattern={pattern}"));
+            let mut argv = vec!["node", "--test"];
+            argv.extend(reporter);
+            argv.extend(selected.as_deref());
+            argv.extend(own.split_whitespace().skip(1).filter(|word| *word != "--test"));
+            ask.command(NAME, root, &argv, parser(ParserKind::Junit, Some("{out}/r.xml")))
+        }
+        Tester::Script if ask.test().is_some() => {
+            let message = "`npm test` cannot select one test; use vitest, jest or `node --test`, or ask for the suite";
+            return Err(unplanned(Reason::CannotSelect, message));
+        }
+        Tester::Script => ask.command(NAME, root, &["npm", "test"], parser(ParserKind::Exit, None)),
+    };
+    Ok(Some(planned))
+}
+
+fn playwright(ask: &Ask<'_>, root: &str) -> PlannedCommand {
+    let mut argv = vec!["npx".to_owned(), "playwright".to_owned(), "test".to_owned(), "--reporter=junit".to_owned()];
+    if let Some(test) = ask.test() {
+        // Its names are `file title title`, so the pattern is anchored at the end only; the result decides.
+        argv.extend(["-g".to_owned(), format!("{}$", regex::escape(test))]);
+    }
+    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let mut planned = ask.command(NAME, root, &words, parser(ParserKind::Junit, Some("{out}/r.xml")));
+    planned.env.insert("PLAYWRIGHT_JUNIT_OUTPUT_NAME".to_owned(), "{out}/r.xml".to_owned());
+    planned.env.extend(BTreeMap::from([("CI".to_owned(), "1".to_owned())]));
+    planned
+}
+
+#[cfg(test)]
+mod tests {
+    use model::proof::requirement::RuleHow;
+
+    use super::{
+        super::tests::{Files, planned, rule, tools},
+        *,
+    };
+
+    fn package(text: &str) -> Files {
+        Files::of(&[("package.json", text)])
+    }
+
+    #[test]
+    fn each_tool_is_called_with_its_own_reporter() {
+        let suite = rule(RuleHow::Suite, None);
+        let tools = tools(&["node", "npx", "npm"]);
+        for (text, argv, kind) in [
+            (r#"{"devDependencies":{"vitest":"3"}}"#, "npx vitest run", ParserKind::JestJson),
+            (r#"{"devDependencies":{"jest":"29"}}"#, "npx jest --json", ParserKind::JestJson),
+            (r#"{"scripts":{"test":"node --test test/"}}"#, "node --test --test-reporter=junit", ParserKind::Junit),
+            (r#"{"scripts":{"test":"mocha && lint"}}"#, "npm test", ParserKind::Exit),
+        ] {
+            let planned = planned(&package(text), &tools, "unit", &suite).unwrap();
+            assert!(planned[0].argv.join(" ").starts_with(argv), "{:?}", planned[0].argv);
+            assert_eq!(planned[0].parser.kind, kind);
+        }
+    }
+
+    // P47: a test's name is one element and taken literally.
+    #[test]
+    fn a_name_is_escaped_and_anchored() {
+        let tree = package(r#"{"devDependencies":{"vitest":"3"}}"#);
+        let named = planned(&tree, &tools(&["npx"]), "unit", &rule(RuleHow::Test, Some("a (b) $x"))).unwrap();
+        assert_eq!(named[0].argv.last().map(String::as_str), Some(r"^a \(b\) \$x$"));
+        let script = package(r#"{"scripts":{"test":"make check"}}"#);
+        let refused = planned(&script, &tools(&["npm"]), "unit", &rule(RuleHow::Test, Some("a"))).unwrap_err();
+        assert_eq!(refused.reason, Reason::CannotSelect);
+    }
+}
