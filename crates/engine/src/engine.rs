@@ -9,7 +9,7 @@ use model::{
     problem::Problem,
     time::Timestamp,
 };
-use store::Store;
+use store::{Blobs, Store};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -50,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) bus: Bus,
     pub(crate) clock: Clock,
     pub(crate) data: DataFolder,
+    pub(crate) blobs: Blobs,
     pub(crate) kinds: Kinds,
     pub(crate) ready: Arc<Notify>,
     pub(crate) held: Held,
@@ -63,6 +64,7 @@ impl Engine {
     pub async fn start(config: EngineConfig) -> Result<Self, Problem> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let slots = config.slots.unwrap_or(cores.clamp(1, 4));
+        let blobs = Blobs::open(config.data.root())?;
         let bus = Bus::new(config.store.clone());
         let ready = Arc::new(Notify::new());
         config.store.on_commit({
@@ -82,6 +84,7 @@ impl Engine {
                 bus,
                 clock: config.clock,
                 data: config.data,
+                blobs,
                 kinds: Kinds::of(config.kinds),
                 ready,
                 held: Held::default(),
@@ -128,6 +131,11 @@ impl Engine {
     /// The data folder.
     pub fn data(&self) -> &DataFolder {
         &self.inner.data
+    }
+
+    /// The bytes that evidence and artifacts point to.
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
     }
 
     /// Now.

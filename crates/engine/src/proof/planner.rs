@@ -142,12 +142,8 @@ pub fn on(event: &Event<'_>, open: Open) -> Vec<Command> {
             commands
         }
         Event::Reviewed { gate, outcome, message } => {
-            let judgement = Judgement {
-                outcome: *outcome,
-                rules: Vec::new(),
-                cases: Vec::new(),
-                message: (*message).to_owned(),
-            };
+            let judgement =
+                Judgement { outcome: *outcome, rules: Vec::new(), cases: Vec::new(), message: (*message).to_owned() };
             let mut commands = vec![Command::Record { gate: gate.task, judgement }];
             let after = Open { gates: open.gates, waiting: open.waiting.saturating_sub(1) };
             commands.extend(then(after, 1, 0));

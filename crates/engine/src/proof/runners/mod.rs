@@ -163,7 +163,9 @@ pub fn detect(tree: &dyn Tree, tools: &Tools) -> (Vec<Found>, BTreeMap<GateName,
         for (gate, facts) in &family.gates {
             let detected = gates.entry(gate.clone()).or_default();
             detected.runners.insert(family.runner.clone());
-            detected.facts.extend(facts.iter().map(|(name, value)| (format!("{}.{name}", family.runner), value.clone())));
+            detected
+                .facts
+                .extend(facts.iter().map(|(name, value)| (format!("{}.{name}", family.runner), value.clone())));
         }
     }
     (found, gates)
@@ -290,12 +292,7 @@ pub(super) mod tests {
     }
 
     /// What the whole catalogue plans for a rule of a gate in a tree.
-    pub fn planned(
-        tree: &Files,
-        tools: &Tools,
-        name: &str,
-        rule: &Rule,
-    ) -> Result<Vec<PlannedCommand>, Unplanned> {
+    pub fn planned(tree: &Files, tools: &Tools, name: &str, rule: &Rule) -> Result<Vec<PlannedCommand>, Unplanned> {
         let (found, detected) = detect(tree, tools);
         let gates = model::proof::gate::resolve(&BTreeMap::new(), &Default::default(), &detected);
         let gate = gates.iter().find(|gate| gate.name().as_str() == name).expect("a gate of the catalogue");

@@ -174,7 +174,8 @@ fn pytest(ask: &Ask<'_>, root: &str, interpreter: &Interpreter) -> PlannedComman
 fn unittest(ask: &Ask<'_>, root: &str, interpreter: &Interpreter) -> PlannedCommand {
     let mut argv = interpreter.argv();
     argv.extend(["-m", "unittest", "discover", "-v"]);
-    let in_tests = ask.tree.files().iter().any(|file| file.starts_with(&below(root, "tests/")) && file.ends_with(".py"));
+    let in_tests =
+        ask.tree.files().iter().any(|file| file.starts_with(&below(root, "tests/")) && file.ends_with(".py"));
     let package = ask.tree.exists(&below(root, "tests/__init__.py"));
     if in_tests && !package {
         argv.extend(["-s", "tests"]);

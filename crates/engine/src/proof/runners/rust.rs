@@ -24,7 +24,8 @@ impl Runner for Rust {
         let mut found = Found { runner: NAME.to_owned(), roots, ..Found::default() };
         found.gates.insert(gate("unit"), BTreeMap::from([("command".to_owned(), "cargo test".to_owned())]));
         if tools.has("cargo-clippy") {
-            let facts = BTreeMap::from([("command".to_owned(), "cargo clippy --all-targets -- -D warnings".to_owned())]);
+            let facts =
+                BTreeMap::from([("command".to_owned(), "cargo clippy --all-targets -- -D warnings".to_owned())]);
             found.gates.insert(gate("lint"), facts);
         }
         if tools.has("cargo-audit") && found.roots.iter().any(|root| tree.exists(&below(root, "Cargo.lock"))) {
