@@ -1,0 +1,33 @@
+//! What a benchmark is, and where it takes place.
+
+use std::{future::Future, path::PathBuf, pin::Pin};
+
+use crate::report::Report;
+
+/// One benchmark: the id it is selected by, and its body.
+pub struct Bench {
+    /// As in table B.
+    pub id: &'static str,
+    /// Measures, and reports its lines.
+    pub run: for<'s> fn(&'s mut Scene) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + 's>>,
+}
+
+/// What benchmarks share.
+#[derive(Debug)]
+pub struct Scene {
+    /// Where the lines go.
+    pub report: Report,
+    /// The PostgreSQL server to use, if there is one.
+    pub postgres: Option<String>,
+    /// The program under test, if it has been built.
+    pub program: Option<PathBuf>,
+}
+
+impl Scene {
+    /// The stores to measure on, by name.
+    pub fn stores(&self) -> Vec<(&'static str, Option<String>)> {
+        let mut stores = vec![("sqlite", None)];
+        stores.extend(self.postgres.clone().map(|server| ("postgres", Some(server))));
+        stores
+    }
+}
