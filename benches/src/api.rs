@@ -17,32 +17,21 @@ pub struct Lease {
     pub run: String,
 }
 
-/// A plane with a project, and a worker's token.
+/// Who calls, on a plane: its project and a worker.
 #[derive(Debug)]
 pub struct Ground {
     /// The project's id.
     pub project: String,
     /// A worker's token.
     pub worker: String,
-    _repository: testkit::Repo,
 }
 
 impl Ground {
-    /// Registers a small repository and makes a worker.
+    /// Makes a worker on the plane.
     pub async fn on(plane: &Plane) -> anyhow::Result<Self> {
-        let repository = testkit::Repo::new();
-        repository.file("README.md", "A repository to be registered.\n").commit();
-        let mut owner = plane.connect().await?;
-        let project = register(&mut owner, repository.path()).await?;
-        let worker = worker_token(&mut owner).await?;
-        Ok(Self { project, worker, _repository: repository })
+        let worker = worker_token(&mut plane.connect().await?).await?;
+        Ok(Self { project: plane.project.clone(), worker })
     }
-}
-
-/// Registers a repository; its project's id.
-pub async fn register(owner: &mut Connection, path: &std::path::Path) -> anyhow::Result<String> {
-    let answer = post(owner, "/api/v1/projects", &json!({"path": path})).await?;
-    text(&answer, "id")
 }
 
 /// Makes a worker; its token.

@@ -31,3 +31,10 @@ impl Scene {
         stores
     }
 }
+
+impl Bench {
+    /// Whether this is the benchmark of that name, in either case.
+    pub fn is(&self, name: &str) -> bool {
+        self.id.eq_ignore_ascii_case(name)
+    }
+}

@@ -29,6 +29,7 @@ pub struct Order {
 struct Ready {
     address: SocketAddr,
     token: String,
+    project: String,
     seeded: serde_json::Value,
 }
 
@@ -40,6 +41,8 @@ pub struct Plane {
     pub address: SocketAddr,
     /// Its owner's token.
     pub token: String,
+    /// The id of a project without a repository, for probe runs.
+    pub project: String,
     /// What the seeding made, in its own words.
     pub seeded: serde_json::Value,
 }
@@ -63,7 +66,7 @@ impl Plane {
             bail!("the plane under test ended before it was ready: {status}");
         }
         let ready: Ready = serde_json::from_str(&line)?;
-        Ok(Self { child, address: ready.address, token: ready.token, seeded: ready.seeded })
+        Ok(Self { child, address: ready.address, token: ready.token, project: ready.project, seeded: ready.seeded })
     }
 
     /// A plane on SQLite without rows and without an embedded worker.
@@ -103,12 +106,13 @@ pub fn serve(order: &str) -> anyhow::Result<()> {
             streams_per_caller: 20_000,
         })
         .await;
+        let project = plane.project("bench", plane.folder()).await;
         let seeded = match &order.seed {
-            Some(seed) => seed.sow(&plane.engine).await?,
+            Some(seed) => seed.sow(&plane.engine, project).await?,
             None => serde_json::Value::Null,
         };
         let served = plane.serve().await;
-        let ready = Ready { address: served.address, token: served.token.clone(), seeded };
+        let ready = Ready { address: served.address, token: served.token.clone(), project: project.to_string(), seeded };
         println!("{}", serde_json::to_string(&ready)?);
         tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
         // No ordered stop: the benchmark is over, and thousands of its streams may still be open.

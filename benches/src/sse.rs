@@ -1,7 +1,7 @@
 //! Reads the numbers of server-sent events out of a chunked body as it comes, however it is cut.
 
 /// Takes bytes, tells numbers. Understands just enough: chunk sizes, and lines `id: ...`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scanner {
     left: usize,
     framing: Framing,
@@ -17,6 +17,12 @@ enum Framing {
     Extension,
     Data,
     End,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self { left: 0, framing: Framing::Size, size: 0, line: [0; 96], filled: 0 }
+    }
 }
 
 impl Scanner {

@@ -1,10 +1,10 @@
 //! A whole plane that exists for one test: data folder, store, engine, and a server where one is
 //! asked for.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use engine::{Engine, EngineConfig, clock::Clock, data::DataFolder, kind::Kind};
-use model::time::Timestamp;
+use model::{id::ProjectId, project::Project, time::Timestamp};
 use server::ServerConfig;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -75,13 +75,36 @@ impl TestPlane {
     }
 
     /// The data folder.
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Its database.
     pub const fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Stores a project that lies in this folder, without looking at the folder: enough for runs of
+    /// kind `probe`.
+    pub async fn project(&self, key: &str, path: &Path) -> ProjectId {
+        let project = Project {
+            id: ProjectId::from_uuid(self.clock.id()),
+            key: key.parse().expect("a test names its projects well"),
+            name: key.to_owned(),
+            path: path.display().to_string(),
+            created_at: self.clock.now(),
+            revision: 1,
+        };
+        let id = project.id;
+        self.engine
+            .store()
+            .write(move |tx| {
+                let project = project.clone();
+                Box::pin(async move { tx.project_insert(&project).await })
+            })
+            .await
+            .expect("a new key is free");
+        id
     }
 
     /// Serves it on a free port of the loopback interface.
