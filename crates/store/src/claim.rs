@@ -60,7 +60,16 @@ statements! {
     TAKEN => sqlite "DELETE FROM task_ready WHERE task = $1", postgres "";
     LEASE => sqlite "INSERT INTO task_lease (task, run, worker, claim_id, generation, expires_at, length)
         VALUES ($1, $2, $3, $4, $5, $6, $7)", postgres "";
+    TAKE_MANY => sqlite "UPDATE task SET state = 'leased', generation = generation + 1, attempt = attempt + 1, worker = $2
+        WHERE id IN (SELECT unhex(value) FROM json_each($1))", postgres "";
+    TAKEN_MANY => sqlite "DELETE FROM task_ready WHERE task IN (SELECT unhex(value) FROM json_each($1))", postgres "";
+    LEASE_MANY => sqlite "INSERT INTO task_lease (task, run, worker, claim_id, generation, expires_at, length)
+        SELECT id, run, $2, $3, generation, $4, $5 FROM task WHERE id IN (SELECT unhex(value) FROM json_each($1))",
+        postgres "";
 }
+
+/// From this many rows on, one statement over a list is faster in SQLite than one for each.
+pub(crate) const MANY: usize = 4;
 
 /// What a worker asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,28 +168,52 @@ impl Tx {
         for mut row in rows {
             let run_kind = RunKind::from_text(row.text()?);
             let status = row.named(RunStatus::by_name)?;
-            let mut task = task(row)?;
-            if self.is_sqlite() {
-                self.exec(&TAKE, &[task.id.into(), request.worker.into()]).await?;
-                self.exec(&TAKEN, &[task.id.into()]).await?;
+            picked.push((status, Leased { task: task(row)?, run_kind, started_run: false }));
+        }
+        if self.is_sqlite() {
+            for (_, Leased { task, .. }) in &mut picked {
                 task.state = TaskState::Leased;
                 task.generation += 1;
                 task.attempt += 1;
                 task.lease = Some(Lease { worker: request.worker, generation: task.generation, expires_at });
-                let params = [
-                    task.id.into(),
-                    task.run.into(),
-                    request.worker.into(),
-                    request.claim_id.as_str().into(),
-                    task.generation.into(),
-                    expires_at.into(),
-                    length.clone(),
-                ];
-                self.exec(&LEASE, &params).await?;
             }
-            picked.push((status, Leased { task, run_kind, started_run: false }));
+            self.take(request, &picked, expires_at, length).await?;
         }
         Ok(picked)
+    }
+
+    /// Writes down, over SQLite, who took what.
+    async fn take(
+        &mut self,
+        request: &ClaimRequest,
+        picked: &[(RunStatus, Leased)],
+        expires_at: Timestamp,
+        length: Value<'_>,
+    ) -> Result<(), StoreError> {
+        let tasks = || picked.iter().map(|(_, leased)| &leased.task);
+        if picked.len() >= MANY {
+            let ids = Value::uuids(tasks().map(|task| task.id.uuid()));
+            self.exec(&TAKE_MANY, &[ids.clone(), request.worker.into()]).await?;
+            self.exec(&TAKEN_MANY, std::slice::from_ref(&ids)).await?;
+            let params =
+                [ids, request.worker.into(), request.claim_id.as_str().into(), expires_at.into(), length.clone()];
+            return self.exec(&LEASE_MANY, &params).await.map(drop);
+        }
+        for task in tasks() {
+            self.exec(&TAKE, &[task.id.into(), request.worker.into()]).await?;
+            self.exec(&TAKEN, &[task.id.into()]).await?;
+            let params = [
+                task.id.into(),
+                task.run.into(),
+                request.worker.into(),
+                request.claim_id.as_str().into(),
+                task.generation.into(),
+                expires_at.into(),
+                length.clone(),
+            ];
+            self.exec(&LEASE, &params).await?;
+        }
+        Ok(())
     }
 
     /// The first claim of a queued run starts it.

@@ -10,6 +10,7 @@ use model::{
 use serde_json::Value as Json;
 
 use crate::{
+    claim::MANY,
     error::{LostReason, StoreError},
     lease::{lost, refusal},
     sql::statements,
@@ -21,8 +22,14 @@ use crate::{
 statements! {
     RUNS_LOCK => sqlite "", postgres "SELECT id FROM run WHERE id IN (SELECT run FROM task WHERE id = ANY($1)) ORDER BY id
         FOR UPDATE";
-    TASKS_LOCK => sqlite "", postgres concat!("SELECT ", columns!(), " FROM task t LEFT JOIN task_lease l ON l.task = t.id
+    TASKS_LOCK => sqlite concat!("SELECT ", columns!(), " FROM task t LEFT JOIN task_lease l ON l.task = t.id
+        WHERE t.id IN (SELECT unhex(value) FROM json_each($1))"),
+        postgres concat!("SELECT ", columns!(), " FROM task t LEFT JOIN task_lease l ON l.task = t.id
         WHERE t.id = ANY($1) ORDER BY t.id FOR UPDATE OF t");
+    END_EACH => sqlite "UPDATE task SET state = $2, detail = coalesce($3, detail), output = $4, finished_at = $5, bad = $6,
+        outcome_generation = $7 WHERE id = $1", postgres "";
+    UNLEASE => sqlite "DELETE FROM task_lease WHERE task IN (SELECT unhex(value) FROM json_each($1))", postgres "";
+    UNREADY => sqlite "DELETE FROM task_ready WHERE task IN (SELECT unhex(value) FROM json_each($1))", postgres "";
     END => sqlite "", postgres "WITH unleased AS (DELETE FROM task_lease WHERE task = ANY($1)),
         unready AS (DELETE FROM task_ready WHERE task = ANY($1))
         UPDATE task t SET state = u.state, detail = coalesce(u.detail, t.detail), output = u.output, finished_at = $2,
@@ -107,7 +114,7 @@ impl Tx {
         outcomes: &[(Fence, Outcome)],
         now: Timestamp,
     ) -> Result<Vec<Result<Finished, StoreError>>, StoreError> {
-        if !self.is_sqlite() {
+        if !self.is_sqlite() || outcomes.len() >= MANY {
             return self.finish_lists(outcomes, now).await;
         }
         let mut answers = Vec::with_capacity(outcomes.len());
@@ -128,9 +135,11 @@ impl Tx {
         now: Timestamp,
     ) -> Result<Vec<Result<Finished, StoreError>>, StoreError> {
         let ids = Value::uuids(outcomes.iter().map(|(fence, _)| fence.task.uuid()));
-        for mut row in self.query(&RUNS_LOCK, std::slice::from_ref(&ids)).await? {
-            let run = RunId::from_uuid(row.uuid()?);
-            self.hold(run);
+        if !self.is_sqlite() {
+            for mut row in self.query(&RUNS_LOCK, std::slice::from_ref(&ids)).await? {
+                let run = RunId::from_uuid(row.uuid()?);
+                self.hold(run);
+            }
         }
         let mut found: HashMap<TaskId, Kept> = HashMap::with_capacity(outcomes.len());
         for row in self.query(&TASKS_LOCK, &[ids]).await? {
@@ -179,22 +188,43 @@ impl Tx {
             answers.push(Ok(Finished { task: kept.task.clone(), repeated: false }));
         }
         if !ended.is_empty() {
-            let params = [
-                Value::uuids(ended.iter().map(|(task, ..)| task.id.uuid())),
-                now.into(),
-                Value::texts(ended.iter().map(|(task, ..)| task.state.name())),
-                Value::Texts(ended.iter().map(|(task, ..)| task.detail.as_deref().map(Into::into)).collect()),
-                Value::Texts(
-                    ended.iter().map(|(task, ..)| task.output.as_ref().map(|out| out.to_string().into())).collect(),
-                ),
-                Value::ints(ended.iter().map(|(_, bad, _)| (*bad).into())),
-                Value::ints(ended.iter().map(|(.., generation)| (*generation).into())),
-            ];
-            self.exec(&END, &params).await?;
+            self.end_all(&ended, now).await?;
         }
         for run in slotted {
             self.slots_fill(run).await?;
         }
         Ok(answers)
+    }
+
+    /// Writes the ends of tasks, each with whether it counts as failed and which claim said so.
+    async fn end_all(&mut self, ended: &[(Task, bool, u32)], now: Timestamp) -> Result<(), StoreError> {
+        let ids = Value::uuids(ended.iter().map(|(task, ..)| task.id.uuid()));
+        if self.is_sqlite() {
+            for (task, bad, generation) in ended {
+                let params = [
+                    task.id.into(),
+                    task.state.name().into(),
+                    task.detail.as_deref().into(),
+                    task.output.as_ref().map(Value::json).unwrap_or(Value::Null),
+                    now.into(),
+                    (*bad).into(),
+                    (*generation).into(),
+                ];
+                self.exec(&END_EACH, &params).await?;
+            }
+            self.exec(&UNLEASE, std::slice::from_ref(&ids)).await?;
+            return self.exec(&UNREADY, &[ids]).await.map(drop);
+        }
+        let outputs = ended.iter().map(|(task, ..)| task.output.as_ref().map(|output| output.to_string().into()));
+        let params = [
+            ids,
+            now.into(),
+            Value::texts(ended.iter().map(|(task, ..)| task.state.name())),
+            Value::Texts(ended.iter().map(|(task, ..)| task.detail.as_deref().map(Into::into)).collect()),
+            Value::Texts(outputs.collect()),
+            Value::ints(ended.iter().map(|(_, bad, _)| (*bad).into())),
+            Value::ints(ended.iter().map(|(.., generation)| (*generation).into())),
+        ];
+        self.exec(&END, &params).await.map(drop)
     }
 }

@@ -7,6 +7,7 @@ use model::{
 use serde_json::Value as Json;
 
 use crate::{
+    claim::MANY,
     error::StoreError,
     sql::statements,
     tx::{Driver, Tx},
@@ -40,6 +41,10 @@ statements! {
         SELECT u.task, $2, $3, $4, u.turn, $6, u.not_before, $8, u.labels
         FROM unnest($1::uuid[], $5::bigint[], $7::bigint[], $9::text[]) AS u (task, turn, not_before, labels)
         ON CONFLICT (task) DO NOTHING";
+    READY_MANY => sqlite "INSERT INTO task_ready (task, run, queue, priority, turn, ready_at, not_before, held, labels)
+        SELECT t.id, t.run, t.queue, t.priority, $2 + list.key, $3, coalesce(t.not_before, 0), $4, t.labels
+        FROM json_each($1) list JOIN task t ON t.id = unhex(list.value) WHERE true ON CONFLICT (task) DO NOTHING",
+        postgres "";
 }
 
 /// A task to be stored.
@@ -237,7 +242,10 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let Place { held, turn, .. } = place;
         let start = |at: &Option<Timestamp>| at.map_or(0, Timestamp::micros);
-        if self.is_sqlite() {
+        if self.is_sqlite() && tasks.len() >= MANY {
+            let ids = Value::uuids(tasks.iter().map(|(id, ..)| id.uuid()));
+            self.exec(&READY_MANY, &[ids, turn.into(), now.into(), held.into()]).await?;
+        } else if self.is_sqlite() {
             for (turn, (id, not_before, wanted)) in (turn..).zip(tasks) {
                 let params = [
                     (*id).into(),

@@ -95,8 +95,22 @@ impl rusqlite::ToSql for Value<'_> {
             Value::Uuid(uuid) => Ok(ToSqlOutput::Borrowed(ValueRef::Blob(uuid.as_bytes()))),
             Value::Ints(values) => list(values.iter().map(|value| (*value).into()).collect()),
             Value::Texts(values) => list(values.iter().map(|value| value.as_deref().into()).collect()),
+            // The hot one: written without a value in between.
             Value::Uuids(values) => {
-                list(values.iter().map(|value| value.map(|uuid| uuid.0.simple().to_string()).into()).collect())
+                let mut text = String::with_capacity(2 + values.len() * 35);
+                for value in values {
+                    text.push(if text.is_empty() { '[' } else { ',' });
+                    match value {
+                        Some(uuid) => {
+                            text.push('"');
+                            text.push_str(uuid.0.simple().encode_lower(&mut Uuid::encode_buffer()));
+                            text.push('"');
+                        }
+                        None => text.push_str("null"),
+                    }
+                }
+                text.push_str(if text.is_empty() { "[]" } else { "]" });
+                Ok(ToSqlOutput::Owned(rusqlite::types::Value::Text(text)))
             }
             Value::Blobs(values) => list(values.iter().map(|value| value.as_ref().map(hex::encode).into()).collect()),
         }
