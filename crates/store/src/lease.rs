@@ -27,7 +27,8 @@ statements! {
         postgres "SELECT run, state, generation, worker FROM task WHERE id = $1 FOR NO KEY UPDATE";
     RENEW = "UPDATE task_lease SET expires_at = $4 + length WHERE task = $1 AND generation = $2 AND worker = $3
         RETURNING run";
-    CANCELLING = "SELECT cancelling FROM run WHERE id = $1";
+    /// Work of a run that has ended is to stop, too, whoever forgot to cancel it.
+    CANCELLING = "SELECT CASE WHEN cancelling <> 0 OR finished_at IS NOT NULL THEN 1 ELSE 0 END FROM run WHERE id = $1";
     RETAKE = "UPDATE task SET state = 'leased' WHERE id = $1 AND state = 'ready' AND generation = $2";
     UNREADY = "DELETE FROM task_ready WHERE task = $1";
     LEASE = "INSERT INTO task_lease (task, run, worker, claim_id, generation, expires_at, length)
@@ -67,7 +68,7 @@ pub enum Reaped {
     Requeued(Task),
     /// It was claimed as often as allowed. It stays leased until [`Tx::task_lost`] ends it.
     AttemptsUsedUp(Task),
-    /// Its run is being cancelled. It stays leased until [`Tx::task_lost`] ends it.
+    /// Its run is being cancelled, or has ended. It stays leased until [`Tx::task_lost`] ends it.
     Cancelling(Task),
 }
 

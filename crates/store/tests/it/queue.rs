@@ -411,3 +411,29 @@ both! {
         assert_eq!(send(9..10).await.unwrap_err(), lost(held.task, LostReason::Finished));
     }
 }
+
+both! {
+    /// X13, X24: a lease that outlived its run is handed over, and writes nothing behind the run's last entry.
+    async fn a_lease_that_outlived_its_run_is_handed_over(db: Db) {
+        let run = db.start(vec![task("a")]).await;
+        let other = db.start(vec![task("b")]).await;
+        let holder = worker();
+        let leased = db.claim(holder, 2).await;
+        let held = fence(leased.iter().find(|leased| leased.task.run == run).unwrap());
+        let now = db.now();
+        let ended = within!(db, |tx| {
+            tx.run_set(run, &RunChange { status: Some(RunStatus::Failed), ..Default::default() }, now).await?;
+            let last = model::journal::NewEntry::new("run.finished", serde_json::json!({}));
+            tx.journal_append(StreamId::Run(run), &[last], now).await
+        });
+        ended.await.unwrap();
+        assert_eq!(db.store.heartbeat(holder, &[held], now).await.unwrap(), [(held, Beat::Cancelled)]);
+        db.advance(LEASE);
+        let reaped = db.store.reap(db.now()).await.unwrap();
+        assert!(reaped.iter().any(|reaped| matches!(reaped, Reaped::Cancelling(task) if task.run == run)), "{reaped:?}");
+        assert!(reaped.iter().any(|reaped| matches!(reaped, Reaped::Requeued(task) if task.run == other)), "{reaped:?}");
+        let now = db.now();
+        let end = within!(db, |tx| tx.task_lost(held, &TaskChange::new(TaskEvent::Cancelled), now).await);
+        assert_eq!(end.await.unwrap().unwrap().state, TaskState::Cancelled);
+    }
+}
