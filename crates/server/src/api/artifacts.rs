@@ -16,7 +16,7 @@ use model::{
     time::Timestamp,
 };
 use serde::Serialize;
-use store::{Artifact, Blobs};
+use store::Artifact;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -161,9 +161,8 @@ pub(super) async fn blob(
 }
 
 async fn open(app: &App, digest: Digest) -> Result<(std::fs::File, u64), Refusal> {
-    let folder = app.engine.data().root().to_owned();
+    let blobs = app.engine.blobs().clone();
     let opened = tokio::task::spawn_blocking(move || {
-        let blobs = Blobs::open(&folder)?;
         match blobs.verify(&digest) {
             BlobState::Sound => {}
             BlobState::Missing | BlobState::Altered => {
