@@ -13,6 +13,7 @@ pub mod control;
 pub mod data;
 mod engine;
 pub mod kind;
+pub mod projects;
 pub mod proof;
 pub mod runs;
 pub mod submit;

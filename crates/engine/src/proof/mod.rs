@@ -10,3 +10,4 @@ pub mod results;
 pub mod runners;
 pub mod state;
 pub mod stubs;
+pub mod surroundings;

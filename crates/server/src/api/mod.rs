@@ -15,7 +15,7 @@ mod ranges;
 mod run_parts;
 mod run_view;
 mod runs;
-// mod settings;
+mod settings;
 mod tokens;
 mod visible;
 mod worker;
@@ -39,7 +39,7 @@ pub(crate) fn outside() -> OpenApiRouter<App> {
 pub(crate) fn v1() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(projects::routes())
-        // .merge(settings::routes())
+        .merge(settings::routes())
         .merge(runs::routes())
         .merge(run_parts::routes())
         .merge(control::routes())

@@ -1,7 +1,7 @@
 //! A project's documents: its policy and its proof settings. Each change is a new revision.
 
 use axum::extract::State;
-use model::{actor::Actor, digest::Digest, problem::Problem, time::Timestamp};
+use model::{actor::Actor, digest::Digest, proof::settings::ProofSettings, time::Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use store::Document;
@@ -55,11 +55,20 @@ struct DocumentView {
     by: Actor,
     /// When.
     at: Timestamp,
+    /// What a person should know about settings that are allowed and odd.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 impl From<Document> for DocumentView {
     fn from(document: Document) -> Self {
+        let settings = if document.name == engine::projects::PROOF {
+            ProofSettings::read(&document.body, |_| true).ok()
+        } else {
+            None
+        };
         Self {
+            warnings: settings.map(|settings| settings.warnings()).unwrap_or_default(),
             name: document.name,
             body: document.body,
             revision: document.revision,
@@ -70,9 +79,9 @@ impl From<Document> for DocumentView {
     }
 }
 
-/// A document of a project.
+/// A document of a project. One that nobody wrote yet has revision 0 and what holds without it.
 #[utoipa::path(get, path = "/projects/{p}/settings/{document}", tag = "projects",
-    params(("p" = String, Path, description = "key or id"), ("document" = DocumentName, Path)),
+    params(("p" = String, Path, description = "key or id"), ("document" = inline(DocumentName), Path)),
     responses((status = 200, body = DocumentView), Refusals))]
 async fn read(
     State(app): State<App>,
@@ -85,7 +94,7 @@ async fn read(
 
 /// Replace a document. `If-Match: 0` writes the first one.
 #[utoipa::path(put, path = "/projects/{p}/settings/{document}", tag = "projects", request_body = Object,
-    params(("p" = String, Path, description = "key or id"), ("document" = DocumentName, Path),
+    params(("p" = String, Path, description = "key or id"), ("document" = inline(DocumentName), Path),
         ("If-Match" = u64, Header, description = "the revision that was read")),
     responses((status = 200, body = DocumentView), Refusals))]
 async fn write(
@@ -96,6 +105,6 @@ async fn write(
     Json(body): Json<Value>,
 ) -> Result<axum::Json<DocumentView>, Refusal> {
     let project = visible::project_for(&app, &caller, &project, Action::Decide).await?;
-    let document = app.engine.set_document(project.id, name.name(), body, revision, caller.actor()).await;
-    Ok(axum::Json(document.map_err(Problem::from)?.into()))
+    let document = app.engine.set_document(project.id, name.name(), body, revision, caller.actor()).await?;
+    Ok(axum::Json(document.into()))
 }

@@ -10,6 +10,7 @@ mod contract;
 mod docs;
 mod faults;
 mod plane;
+mod projects;
 mod runs;
 mod socket;
 mod streams;
