@@ -72,6 +72,12 @@ impl Hooks {
         self.poison.write().unwrap_or_else(PoisonError::into_inner).push(hook);
     }
 
+    /// Forgets everybody, so that nobody is kept alive by being told.
+    pub fn clear(&self) {
+        self.commit.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.poison.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub fn committed(&self, mut what: Committed) {
         if what.is_empty() {
             return;

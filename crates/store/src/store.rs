@@ -100,6 +100,19 @@ impl Store {
         self.hooks.on_poison(Arc::new(hook));
     }
 
+    /// Waits for what is being written, then lets go of hooks and, over PostgreSQL, of all connections.
+    /// Hooks often hold a handle to the store themselves; without this neither would ever end.
+    pub async fn close(&self) {
+        let drained = self.write(|_| Box::pin(async { Ok::<_, StoreError>(()) })).await;
+        if let Err(error) = drained {
+            tracing::warn!(%error, "the store was closed while it could not write");
+        }
+        self.hooks.clear();
+        if let Backend::Postgres(postgres) = &self.backend {
+            postgres.close();
+        }
+    }
+
     /// `sqlite` or `postgres`.
     pub const fn kind(&self) -> &'static str {
         match self.backend {

@@ -57,7 +57,7 @@ struct Pending {
 
 impl Drop for Wakes {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.stop();
     }
 }
 
@@ -71,6 +71,11 @@ impl Wakes {
         let teller = tokio::spawn(tell(Arc::clone(&pending), pool, channel.clone(), replica));
         let listener = tokio::spawn(listen(config, Arc::clone(hooks), channel, replica));
         Arc::new(Self { pending, tasks: [teller.abort_handle(), listener.abort_handle()] })
+    }
+
+    /// Stops telling and listening.
+    pub fn stop(&self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 
     /// Adds what a commit woke.

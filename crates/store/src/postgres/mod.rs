@@ -216,6 +216,14 @@ impl Postgres {
         Ok(())
     }
 
+    /// Ends every connection; what is asked afterwards is refused.
+    pub fn close(&self) {
+        if let Some(wakes) = &self.wakes {
+            wakes.stop();
+        }
+        self.pool.close();
+    }
+
     /// The batched way to append behind a fence.
     pub const fn appends(&self) -> Option<&Appends> {
         self.appends.as_ref()

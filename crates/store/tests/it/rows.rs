@@ -17,6 +17,19 @@ use store::{
 use crate::support::*;
 
 both! {
+    /// F21: closing waits for writes and lets go of whom it told; PostgreSQL refuses from then on.
+    async fn a_closed_store_lets_go(db: Db) {
+        let held = std::sync::Arc::new(());
+        let hook = std::sync::Arc::clone(&held);
+        db.store.on_commit(move |_| drop(std::sync::Arc::clone(&hook)));
+        db.start(vec![task("a")]).await;
+        assert_eq!(std::sync::Arc::strong_count(&held), 2);
+        db.store.close().await;
+        assert_eq!(std::sync::Arc::strong_count(&held), 1);
+        let ping = tokio::time::timeout(std::time::Duration::from_secs(20), db.store.ping()).await.unwrap();
+        assert_eq!(ping.is_ok(), db.store.kind() == "sqlite");
+    }
+
     async fn every_statement_can_be_prepared(db: Db) {
         assert!(db.store.prepare_all().await.unwrap() > 90);
     }
