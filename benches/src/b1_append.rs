@@ -29,22 +29,34 @@ async fn run(scene: &mut Scene) -> anyhow::Result<()> {
         for lease in api::claim(&mut worker, CLIENTS, 5).await? {
             clients.push((Connection::open(plane.address, &ground.worker).await?, lease));
         }
-        anyhow::ensure!(clients.len() == CLIENTS as usize, "only {} of {CLIENTS} tasks could be claimed", clients.len());
+        anyhow::ensure!(
+            clients.len() == CLIENTS as usize,
+            "only {} of {CLIENTS} tasks could be claimed",
+            clients.len()
+        );
         let body = api::entries(1);
         let body = &body;
-        let mut measured =
-            drive(clients, Duration::from_millis(500), Duration::from_secs(4), |(mut connection, lease), course| async move {
+        let mut measured = drive(
+            clients,
+            Duration::from_millis(500),
+            Duration::from_secs(4),
+            |(mut connection, lease), course| async move {
                 let (path, fence) = api::append_call(&lease);
                 let mut samples = Samples::with_capacity(8_192);
                 while course.goes_on() {
                     let from = Instant::now();
                     let answer = connection.post(&path, &fence, body).await?;
-                    anyhow::ensure!(answer.status == 200, "an append answered {}", String::from_utf8_lossy(answer.body));
+                    anyhow::ensure!(
+                        answer.status == 200,
+                        "an append answered {}",
+                        String::from_utf8_lossy(answer.body)
+                    );
                     course.count(&mut samples, from, 1);
                 }
                 Ok(samples)
-            })
-            .await?;
+            },
+        )
+        .await?;
         scene.report.line(
             Line::new("B1", format!("durable append over HTTP, {CLIENTS} clients, {store}"))
                 .figure("", measured.per_second, "/s", Target::AtLeast(30_000.0))

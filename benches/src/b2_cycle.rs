@@ -27,8 +27,11 @@ async fn run(scene: &mut Scene) -> anyhow::Result<()> {
                 pairs.push((plane.connect().await?, Connection::open(plane.address, &ground.worker).await?));
             }
             let project = &ground.project;
-            let mut measured =
-                drive(pairs, Duration::from_millis(500), Duration::from_secs(3), |(mut owner, mut worker), course| async move {
+            let mut measured = drive(
+                pairs,
+                Duration::from_millis(500),
+                Duration::from_secs(3),
+                |(mut owner, mut worker), course| async move {
                     let mut samples = Samples::with_capacity(4_096);
                     while course.goes_on() {
                         let from = Instant::now();
@@ -37,14 +40,18 @@ async fn run(scene: &mut Scene) -> anyhow::Result<()> {
                         course.count(&mut samples, from, done);
                     }
                     Ok(samples)
-                })
-                .await?;
+                },
+            )
+            .await?;
             let how = if batch == 1 { "single".to_owned() } else { format!("batched by {batch}") };
             scene.report.line(
-                Line::new("B2", format!("task cycles over HTTP (submit, claim, finish), {how}, {clients} clients, {store}"))
-                    .figure("", measured.per_second, "/s", Target::AtLeast(target))
-                    .figure("cycle p50", measured.samples.percentile(50.0), "ms", Target::None)
-                    .figure("p99", measured.samples.percentile(99.0), "ms", Target::None),
+                Line::new(
+                    "B2",
+                    format!("task cycles over HTTP (submit, claim, finish), {how}, {clients} clients, {store}"),
+                )
+                .figure("", measured.per_second, "/s", Target::AtLeast(target))
+                .figure("cycle p50", measured.samples.percentile(50.0), "ms", Target::None)
+                .figure("p99", measured.samples.percentile(99.0), "ms", Target::None),
             );
         }
     }

@@ -89,8 +89,12 @@ async fn deliveries(scene: &mut Scene) -> anyhow::Result<()> {
     settle(&board, appended * READERS).await;
     let rate = as_f64(board.delivered.get()) / started.elapsed().as_secs_f64();
     scene.report.line(
-        Line::new("B4", format!("stream deliveries to {READERS} readers, as fast as they read, sqlite"))
-            .figure("", rate, "/s", Target::None),
+        Line::new("B4", format!("stream deliveries to {READERS} readers, as fast as they read, sqlite")).figure(
+            "",
+            rate,
+            "/s",
+            Target::None,
+        ),
     );
     drop(readers);
     Ok(())
@@ -114,7 +118,12 @@ async fn memory(scene: &mut Scene) -> anyhow::Result<()> {
     settle(&board, 100 * MANY).await;
     peak = peak.max(machine::resident(plane.pid())?);
     anyhow::ensure!(board.gaps.get() == 0, "readers saw {} numbers out of order", board.gaps.get());
-    anyhow::ensure!(board.delivered.get() >= (100 * MANY) as u64, "only {} of {} came", board.delivered.get(), 100 * MANY);
+    anyhow::ensure!(
+        board.delivered.get() >= (100 * MANY) as u64,
+        "only {} of {} came",
+        board.delivered.get(),
+        100 * MANY
+    );
     scene.report.line(
         Line::new("B4", format!("server memory with {MANY} readers that each got 100 entries, sqlite"))
             .figure("", megabytes(peak), "MB", Target::AtMost(400.0))
@@ -137,7 +146,12 @@ async fn stage() -> anyhow::Result<(Plane, Ground, Connection, Lease, Rc<Board>)
 }
 
 /// Opens the readers a few at a time, and lets each count what it gets.
-async fn open_readers(plane: &Plane, lease: &Lease, count: usize, board: &Rc<Board>) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+async fn open_readers(
+    plane: &Plane,
+    lease: &Lease,
+    count: usize,
+    board: &Rc<Board>,
+) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let path = format!("/api/v1/runs/{}/events", lease.run);
     let mut readers = Vec::with_capacity(count);
     while readers.len() < count {

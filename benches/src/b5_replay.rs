@@ -33,7 +33,8 @@ async fn run(scene: &mut Scene) -> anyhow::Result<()> {
     }
     let mut samples = Samples::default();
     for _ in 0..TIMES {
-        samples.add(replay(&plane, &format!("/api/v1/runs/{}/events?since={}", lease.run, head - ENTRIES), head).await?);
+        samples
+            .add(replay(&plane, &format!("/api/v1/runs/{}/events?since={}", lease.run, head - ENTRIES), head).await?);
     }
     scene.report.line(
         Line::new("B5", "replay of 10,000 entries to a reader that reconnects, sqlite")

@@ -4,12 +4,15 @@ use std::{future::Future, path::PathBuf, pin::Pin};
 
 use crate::report::Report;
 
+/// A benchmark on its way.
+pub type Measuring<'s> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 's>>;
+
 /// One benchmark: the id it is selected by, and its body.
 pub struct Bench {
     /// As in table B.
     pub id: &'static str,
     /// Measures, and reports its lines.
-    pub run: for<'s> fn(&'s mut Scene) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + 's>>,
+    pub run: for<'s> fn(&'s mut Scene) -> Measuring<'s>,
 }
 
 /// What benchmarks share.

@@ -47,7 +47,12 @@ impl Course {
 }
 
 /// Runs the clients side by side on this thread.
-pub async fn drive<C, F>(clients: Vec<C>, warm: Duration, measured: Duration, client: impl Fn(C, Course) -> F) -> anyhow::Result<Measured>
+pub async fn drive<C, F>(
+    clients: Vec<C>,
+    warm: Duration,
+    measured: Duration,
+    client: impl Fn(C, Course) -> F,
+) -> anyhow::Result<Measured>
 where
     F: Future<Output = anyhow::Result<Samples>>,
 {

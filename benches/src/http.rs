@@ -162,7 +162,8 @@ impl Head {
     fn of(bytes: &[u8]) -> anyhow::Result<Self> {
         let text = std::str::from_utf8(bytes).context("the head of an answer is not text")?;
         let mut lines = text.split("\r\n");
-        let status = lines.next().and_then(|line| line.get(9..12)?.parse().ok()).context("an answer without a status")?;
+        let status =
+            lines.next().and_then(|line| line.get(9..12)?.parse().ok()).context("an answer without a status")?;
         let mut head = Self { status, length: None, chunked: false };
         for line in lines {
             let Some((name, value)) = line.split_once(':') else { continue };
@@ -213,10 +214,14 @@ mod tests {
 
     #[tokio::test]
     async fn answers_are_read_whole_however_they_are_cut() {
-        assert_eq!(answers(&["HTTP/1.1 200 OK\r\nContent-Length: 4\r", "\n\r\nbo", "dy"]).await, (200, "body".to_owned()));
+        assert_eq!(
+            answers(&["HTTP/1.1 200 OK\r\nContent-Length: 4\r", "\n\r\nbo", "dy"]).await,
+            (200, "body".to_owned())
+        );
         assert_eq!(answers(&["HTTP/1.1 204 No Content\r\n\r\n"]).await, (204, String::new()));
         assert_eq!(
-            answers(&["HTTP/1.1 409 C\r\ntransfer-encoding: chunked\r\n\r\n3\r", "\nbod\r\n1\r\ny\r\n0\r", "\n\r\n"]).await,
+            answers(&["HTTP/1.1 409 C\r\ntransfer-encoding: chunked\r\n\r\n3\r", "\nbod\r\n1\r\ny\r\n0\r", "\n\r\n"])
+                .await,
             (409, "body".to_owned())
         );
     }

@@ -69,8 +69,13 @@ pub fn round_trips_per_second() -> anyhow::Result<f64> {
 /// The processor's name and the number of cores this process may use.
 pub fn cores() -> (String, usize) {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()));
-    (name.unwrap_or_else(|| "unknown processor".to_owned()), std::thread::available_parallelism().map_or(1, usize::from))
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()));
+    (
+        name.unwrap_or_else(|| "unknown processor".to_owned()),
+        std::thread::available_parallelism().map_or(1, usize::from),
+    )
 }
 
 /// A process's resident memory in bytes.

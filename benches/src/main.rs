@@ -49,7 +49,8 @@ fn measure(names: &[String]) -> anyhow::Result<ExitCode> {
     }
     machine::raise_file_limit();
     let started = Instant::now();
-    let mut scene = Scene { report: Report::default(), postgres: testkit::database::postgres_server(), program: program() };
+    let mut scene =
+        Scene { report: Report::default(), postgres: testkit::database::postgres_server(), program: program() };
     describe_machine(&mut scene.report)?;
     if scene.postgres.is_none() {
         scene.report.skipped("figures on PostgreSQL", "PROOFHOUSE_TEST_POSTGRES names no server");
@@ -62,7 +63,12 @@ fn measure(names: &[String]) -> anyhow::Result<ExitCode> {
     }
     let path = target_folder()?.join("bench.json");
     scene.report.write(&path)?;
-    println!("{} figures missed their target; took {:.0} s; {}", scene.report.missed(), started.elapsed().as_secs_f64(), path.display());
+    println!(
+        "{} figures missed their target; took {:.0} s; {}",
+        scene.report.missed(),
+        started.elapsed().as_secs_f64(),
+        path.display()
+    );
     Ok(if scene.report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -81,7 +87,11 @@ fn describe_machine(report: &mut Report) -> anyhow::Result<()> {
 /// `target/`, two folders above this program.
 fn target_folder() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?;
-    program.ancestors().nth(2).map(PathBuf::from).ok_or_else(|| anyhow::anyhow!("this program lies in no target folder"))
+    program
+        .ancestors()
+        .nth(2)
+        .map(PathBuf::from)
+        .ok_or_else(|| anyhow::anyhow!("this program lies in no target folder"))
 }
 
 /// The `proofhouse` program, built beside this one.

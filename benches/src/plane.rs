@@ -112,7 +112,8 @@ pub fn serve(order: &str) -> anyhow::Result<()> {
             None => serde_json::Value::Null,
         };
         let served = plane.serve().await;
-        let ready = Ready { address: served.address, token: served.token.clone(), project: project.to_string(), seeded };
+        let ready =
+            Ready { address: served.address, token: served.token.clone(), project: project.to_string(), seeded };
         println!("{}", serde_json::to_string(&ready)?);
         tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
         // No ordered stop: the benchmark is over, and thousands of its streams may still be open.

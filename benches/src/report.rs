@@ -196,7 +196,15 @@ mod tests {
 
     #[test]
     fn numbers_read_well_at_every_size() {
-        for (value, text) in [(0.0, "0"), (0.482, "0.48"), (9.83, "9.8"), (15.0, "15"), (999.6, "1,000"), (1e6, "1,000,000"), (-1234.0, "-1,234")] {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.482, "0.48"),
+            (9.83, "9.8"),
+            (15.0, "15"),
+            (999.6, "1,000"),
+            (1e6, "1,000,000"),
+            (-1234.0, "-1,234"),
+        ] {
             assert_eq!(grouped(value), text);
         }
         assert_eq!(grouped(f64::NAN), "unknown");

@@ -32,9 +32,9 @@ impl Database {
     pub fn postgres(server: &str) -> Self {
         let name = format!("t_{}", uuid::Uuid::now_v7().simple());
         let schema = Schema { server: server.to_owned(), name };
-        schema.execute(&format!("CREATE SCHEMA {}", schema.name)).unwrap_or_else(|error| {
-            panic!("failed to make a schema on {server}: {error}")
-        });
+        schema
+            .execute(&format!("CREATE SCHEMA {}", schema.name))
+            .unwrap_or_else(|error| panic!("failed to make a schema on {server}: {error}"));
         let mark = if server.contains('?') { '&' } else { '?' };
         let url = StoreUrl::Postgres(format!("{server}{mark}options=-csearch_path%3D{}", schema.name));
         Self { url, schema: Some(schema) }

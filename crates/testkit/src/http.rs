@@ -66,7 +66,12 @@ pub struct Client {
 impl Client {
     /// A caller that shows this token.
     pub fn new(address: SocketAddr, token: Option<&str>) -> Self {
-        Self { address, token: token.map(str::to_owned), timeout: Duration::from_secs(60), connection: Mutex::new(None) }
+        Self {
+            address,
+            token: token.map(str::to_owned),
+            timeout: Duration::from_secs(60),
+            connection: Mutex::new(None),
+        }
     }
 
     /// Another caller at the same server.
@@ -79,6 +84,12 @@ impl Client {
     #[must_use]
     pub fn again(&self) -> Self {
         self.with_token(self.token.as_deref())
+    }
+
+    /// The same caller at a server that moved.
+    #[must_use]
+    pub fn moved(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.again() }
     }
 
     /// How long an answer may take.

@@ -24,7 +24,11 @@ pub fn assert_gapless_after<'a>(after: u64, entries: impl IntoIterator<Item = &'
 pub fn assert_ended_once(entries: &[Value]) {
     let ends: Vec<_> = entries.iter().filter(|entry| entry["kind"] == "run.finished").collect();
     assert_eq!(ends.len(), 1, "a run ends once: {ends:?}");
-    assert_eq!(entries.last().map(|entry| &entry["kind"]), Some(&Value::from("run.finished")), "the end is the last entry");
+    assert_eq!(
+        entries.last().map(|entry| &entry["kind"]),
+        Some(&Value::from("run.finished")),
+        "the end is the last entry"
+    );
 }
 
 /// The entries of one kind.

@@ -4,7 +4,7 @@
 //! Nothing of ours is faked here: a [`plane::TestPlane`] is the real engine over a real store, and
 //! [`http::Client`] speaks to the real router over a socket. Failures panic with what was expected,
 //! as it is a test's own helper that fails.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test's helper fails by panicking, with the reason in the message")]
+#![expect(clippy::expect_used, reason = "a test's helper fails by panicking, with the reason in the message")]
 
 pub mod database;
 pub mod http;

@@ -17,7 +17,9 @@ pub struct Repo {
 impl Repo {
     /// An empty repository on branch `main`.
     pub fn new() -> Self {
-        let repo = Self { folder: tempfile::Builder::new().prefix("repo-").tempdir().expect("a temporary folder can be made") };
+        let repo = Self {
+            folder: tempfile::Builder::new().prefix("repo-").tempdir().expect("a temporary folder can be made"),
+        };
         repo.git(&["init", "-q", "-b", "main"]);
         repo
     }
@@ -64,7 +66,16 @@ impl Repo {
     #[track_caller]
     pub fn git(&self, arguments: &[&str]) -> String {
         let output = Command::new("git")
-            .args(["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null"])
+            .args([
+                "-c",
+                "user.name=Test",
+                "-c",
+                "user.email=test@example.com",
+                "-c",
+                "commit.gpgsign=false",
+                "-c",
+                "core.hooksPath=/dev/null",
+            ])
             .args(arguments)
             .current_dir(self.path())
             .env("GIT_CONFIG_GLOBAL", "/dev/null")

@@ -78,7 +78,9 @@ impl Stream {
                 return Ok(Some(event));
             }
             let Some(chunk) = read_chunk(&mut self.connection)? else { return Ok(None) };
-            self.pending.push_str(std::str::from_utf8(&chunk).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?);
+            self.pending.push_str(
+                std::str::from_utf8(&chunk).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
+            );
             while let Some(end) = self.pending.find("\n\n") {
                 let block: String = self.pending.drain(..end + 2).collect();
                 self.ready.extend(parse(&block));
