@@ -12,7 +12,7 @@ use crate::{
 /// The present state behind a stream, with the numbers that are kept.
 pub async fn of(app: &App, stream: StreamId, floor: u64, head: u64) -> Result<Bytes, Problem> {
     let snapshot = match stream {
-        StreamId::Run(run) => value(&RunView::from(app.engine.run(run).await?)),
+        StreamId::Run(run) => value(&RunView::from(engine::proof::gates::live(&app.engine, run).await?)),
         StreamId::Project(project) | StreamId::Audit(project) => {
             let found = app
                 .engine

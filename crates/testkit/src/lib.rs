@@ -11,6 +11,7 @@ pub mod http;
 pub mod journal;
 pub mod plane;
 pub mod probe;
+pub mod proven;
 pub mod repo;
 pub mod sse;
 

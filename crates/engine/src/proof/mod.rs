@@ -5,6 +5,8 @@
 //! end. What a requirement is worth afterwards is never stored: it follows from the evidence
 //! (`model::proof::standing`).
 
+pub mod evidence;
+pub mod gates;
 pub mod planner;
 pub mod results;
 pub mod runners;

@@ -9,7 +9,7 @@ mod health;
 mod listing;
 mod pages;
 mod projects;
-// mod proof;
+mod proof;
 mod questions;
 mod ranges;
 mod run_parts;
@@ -49,5 +49,5 @@ pub(crate) fn v1() -> OpenApiRouter<App> {
         .merge(access::routes())
         .merge(tokens::routes())
         .merge(worker::routes())
-    // .merge(proof::routes())
+        .merge(proof::routes())
 }

@@ -1,5 +1,6 @@
 //! A run and its parts as readers see them.
 
+use engine::proof::gates::without_folders;
 use model::{
     actor::{Actor, Trigger},
     failure::Failure,
@@ -76,7 +77,7 @@ impl From<Run> for RunView {
     fn from(run: Run) -> Self {
         Self {
             events: events_of(run.id),
-            proof: (run.kind == RunKind::PROOF).then_some(run.detail),
+            proof: (run.kind == RunKind::PROOF).then(|| without_folders(run.detail)),
             id: run.id,
             project: run.project,
             kind: run.kind,

@@ -195,5 +195,6 @@ async fn list(
 #[utoipa::path(get, path = "/runs/{run}", tag = "runs", params(("run" = RunId, Path)),
     responses((status = 200, body = RunView), Refusals))]
 async fn read(State(app): State<App>, caller: Caller, Path(run): Path<RunId>) -> Result<axum::Json<RunView>, Refusal> {
-    Ok(axum::Json(visible::run(&app, &caller, run).await?.into()))
+    let run = visible::run(&app, &caller, run).await?;
+    Ok(axum::Json(engine::proof::gates::live(&app.engine, run.id).await?.into()))
 }

@@ -11,6 +11,7 @@ mod docs;
 mod faults;
 mod plane;
 mod projects;
+mod proof_evidence;
 mod runs;
 mod socket;
 mod streams;
