@@ -7,9 +7,13 @@
 
 pub mod evidence;
 pub mod gates;
+pub mod listing;
 pub mod planner;
+pub mod requirements;
 pub mod results;
 pub mod runners;
 pub mod state;
 pub mod stubs;
 pub mod surroundings;
+pub mod waivers;
+pub mod worth;

@@ -30,7 +30,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     let answer = if args.write {
         api.post(&format!("{path}/stubs"), &json!({})).await.doing("write the stubs")?
     } else {
-        api.get(&path).await.doing("read the requirement")?
+        api.get(&format!("{path}?stubs=true")).await.doing("read the requirement")?
     };
     if context.out.json {
         context.out.document(&answer);

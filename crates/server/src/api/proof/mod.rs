@@ -1,12 +1,19 @@
-//! Proof: requirements, gates, evidence, the merge gate.
+//! Proof: requirements, waivers, gates, evidence, the merge gate.
 
 mod evidence;
+mod requirement_view;
+mod requirements;
 mod run_parts;
+mod waivers;
 
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(run_parts::routes()).merge(evidence::routes())
+    OpenApiRouter::new()
+        .merge(requirements::routes())
+        .merge(waivers::routes())
+        .merge(run_parts::routes())
+        .merge(evidence::routes())
 }
