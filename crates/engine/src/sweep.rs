@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::{failure::FailureCode, limits, problem::Problem, run::RunStatus, time::Timestamp};
 use store::{Due, Reaped};
 
-use crate::{Engine, runs, work};
+use crate::{Engine, proof, runs, work};
 
 /// A wall clock that moved this much more or less than the monotonic one was set, not slow.
 const STEP: i64 = 2_000_000;
@@ -44,7 +44,8 @@ impl Engine {
         if self.clock().elapsed() >= limits::LEASE {
             self.reap(now).await?;
         }
-        self.end_overdue(now).await
+        self.end_overdue(now).await?;
+        proof::waivers::expire_due(self).await.map(drop)
     }
 
     /// Puts tasks with an expired lease back, and fails those whose attempts are used up.
