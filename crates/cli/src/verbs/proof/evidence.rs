@@ -132,24 +132,19 @@ async fn one(api: &Api, project: &Project, id: &str, args: &Args, context: &Cont
 }
 
 fn print_output(output: &Value, out: &Out) {
-    let commands = output.list("/commands");
-    let whole = [output.clone()];
-    for command in if commands.is_empty() { &whole[..] } else { commands } {
-        if let Some(title) = command.maybe("/title").or_else(|| command.maybe("/command")) {
-            out.line(out.dim(format!("$ {}", clean(title))));
+    if output.list("/commands").is_empty() {
+        out.line(out.dim("no output"));
+    }
+    for command in output.list("/commands") {
+        out.line(out.dim(format!("$ {}", clean(command.text("/title")))));
+        for line in command.texts("/lines") {
+            out.line(clean(line));
         }
-        let lines = command.list("/lines");
-        if lines.is_empty() {
-            for line in command.text("/text").lines() {
-                out.line(clean(line));
-            }
+        if command.flag("/truncated") {
+            out.line(out.dim("… the middle of it was not kept"));
         }
-        for line in lines {
-            out.line(clean(line.as_str().or_else(|| line.maybe("/text")).unwrap_or_default()));
-        }
-        let (shown, total) =
-            (command.number("/next_line").max(command.number("/to_line")), command.number("/total_lines"));
-        if total > shown && shown > 0 {
+        let (shown, total) = (command.number("/to_line"), command.number("/total_lines"));
+        if total > shown {
             out.line(out.dim(format!("… {} more lines: --from-line {}", total - shown, shown + 1)));
         }
     }
@@ -220,8 +215,9 @@ fn print(evidence: &Value, out: &Out) {
     for command in evidence.list("/commands") {
         out.line("");
         out.line(format!("  {} {}", out.dim("$"), out.bold(clean(&command.texts("/argv").join(" ")))));
-        let end = match (command.get("exit_code").and_then(Value::as_i64), command.maybe("/signal")) {
-            (_, Some(signal)) => format!("ended by {signal}"),
+        let number = |name: &str| command.get(name).and_then(Value::as_i64);
+        let end = match (number("exit_code"), number("signal")) {
+            (_, Some(signal)) => format!("ended by signal {signal}"),
             (Some(code), None) => format!("exit {code}"),
             (None, None) => "no process ended".to_owned(),
         };
