@@ -5,3 +5,9 @@
 
 mod kill;
 mod lease;
+mod damage;
+mod disk;
+mod poison;
+mod replicas;
+mod start;
+mod streams;

@@ -53,6 +53,11 @@ impl Database {
         }
     }
 
+    /// The name of its schema, where it has one.
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_ref().map(|schema| schema.name.as_str())
+    }
+
     /// Does harm, or looks behind the store's back: a statement on the PostgreSQL server itself.
     pub fn execute(&self, statement: &str) -> Result<(), tokio_postgres::Error> {
         self.schema.as_ref().expect("only a PostgreSQL database takes statements").execute(statement)

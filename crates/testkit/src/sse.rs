@@ -105,6 +105,28 @@ impl Stream {
     }
 }
 
+/// The events that are whole in the raw bytes of an answer, head and chunk framing included, wherever
+/// the bytes were cut.
+pub fn whole_events(raw: &[u8]) -> Vec<Event> {
+    let Some(head) = raw.windows(4).position(|window| window == b"\r\n\r\n") else { return Vec::new() };
+    let mut rest = &raw[head + 4..];
+    let mut body = Vec::new();
+    while let Some(line) = rest.windows(2).position(|window| window == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..line]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
+        let Some(size) = size.filter(|size| *size > 0) else { break };
+        let data = &rest[line + 2..];
+        body.extend_from_slice(&data[..size.min(data.len())]);
+        if data.len() < size + 2 {
+            break;
+        }
+        rest = &data[size + 2..];
+    }
+    let text = String::from_utf8_lossy(&body);
+    // What is behind the last empty line was cut.
+    let whole = text.rfind("\n\n").map_or("", |end| &text[..end]);
+    whole.split("\n\n").filter_map(parse).collect()
+}
+
 fn parse(block: &str) -> Option<Event> {
     let mut event = Event { id: String::new(), event: String::new(), data: String::new() };
     let mut lines = 0;
