@@ -3,10 +3,11 @@
 //! The kernel's faults are tested on the plane with the kind `probe`, proof's on the product itself.
 #![expect(clippy::unwrap_used, reason = "a test ends where its ground gives way")]
 
-mod kill;
-mod lease;
+mod backup;
 mod damage;
 mod disk;
+mod kill;
+mod lease;
 mod poison;
 mod replicas;
 mod start;

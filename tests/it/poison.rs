@@ -68,7 +68,8 @@ async fn a_poison_task_fails_alone() {
         let held = move |state: TaskState| state == TaskState::Leased;
         for _ in 0..100 {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            let tasks = plane.engine.store().read(move |tx| Box::pin(async move { tx.leased_tasks(poison).await })).await;
+            let tasks =
+                plane.engine.store().read(move |tx| Box::pin(async move { tx.leased_tasks(poison).await })).await;
             if !tasks.unwrap().iter().any(|task| held(task.state)) {
                 break;
             }

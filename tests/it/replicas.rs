@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proofhouse_tests::{programs::Program, server::Server, work};
 use serde_json::json;
-use testkit::{assert_gapless, database, Database};
+use testkit::{Database, assert_gapless, database};
 
 /// F9: with its wake-up connection cut, a replica still starts work within two seconds of its
 /// submission elsewhere; F7 in small: what one replica is told, the other serves.
@@ -49,7 +49,10 @@ fn a_cut_wake_up_costs_a_poll_and_nothing_else() {
         });
         let mut stream = owner.stream(&format!("/runs/{run}/events"), None).unwrap();
         let events = stream.until("end").unwrap();
-        assert_eq!(events.iter().filter(|event| event.event == "entry").count(), two.journal(&format!("runs/{run}")).len());
+        assert_eq!(
+            events.iter().filter(|event| event.event == "entry").count(),
+            two.journal(&format!("runs/{run}")).len()
+        );
         assert_gapless(&one.journal(&format!("runs/{run}")));
     }
     assert!(two.stop().success(), "{}", two.log());
@@ -84,7 +87,8 @@ fn streams_and_leases_go_on_at_the_other_replica() {
     lease.append(&moved, &[4]).unwrap().expect(200);
     lease.complete(&moved, &json!({})).unwrap().expect(200);
     let events = there.stream(&path, Some(&last.id)).unwrap().until("end").unwrap();
-    let numbers: Vec<u64> = events.iter().filter(|event| event.event == "entry").map(testkit::sse::Event::seq).collect();
+    let numbers: Vec<u64> =
+        events.iter().filter(|event| event.event == "entry").map(testkit::sse::Event::seq).collect();
     let journal = two.journal(&format!("runs/{run}"));
     assert_eq!(numbers, (last.seq() + 1..=journal.len() as u64).collect::<Vec<_>>());
     assert_gapless(&journal);

@@ -1,0 +1,106 @@
+//! Backups that are made while everything goes on.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use model::{
+    actor::Actor,
+    id::WorkerId,
+    journal::{NewEntry, StreamId},
+    limits,
+    run::RunKind,
+    task::Fence,
+};
+use proofhouse_tests::{
+    programs::{self, Program},
+    server::Server,
+};
+use serde_json::{Value, json};
+use testkit::{TestPlane, assert_gapless, plane::Wanted};
+
+/// F20: a backup made while entries are written holds, for every stream, a prefix of it that
+/// verifies, and a plane started on the copy goes on from there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_under_load_is_a_prefix_that_verifies() {
+    let plane = TestPlane::with(Wanted { real_time: true, ..Wanted::default() }).await;
+    let project = plane.project("probe", plane.folder()).await;
+    let submit = engine::Submit {
+        project,
+        kind: RunKind::named("probe"),
+        config: json!({"tasks": 4}),
+        actor: Actor::System,
+        join: false,
+        once: None,
+        retry_of: None,
+    };
+    let run = plane.engine.submit(submit).await.unwrap().run.id;
+    let claim = store::ClaimRequest {
+        worker: WorkerId::from_uuid(plane.clock.id()),
+        claim_id: plane.clock.id().to_string(),
+        queues: vec![testkit::probe::QUEUE.to_owned()],
+        labels: Vec::new(),
+        max: 4,
+        now: plane.clock.now(),
+        lease: limits::LEASE,
+    };
+    let leased = plane.engine.claim(claim, Duration::from_secs(5)).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = leased
+        .into_iter()
+        .map(|leased| {
+            let (engine, stop) = (plane.engine.clone(), stop.clone());
+            tokio::spawn(async move {
+                let fence = Fence { task: leased.task.id, generation: leased.task.generation };
+                while !stop.load(SeqCst) {
+                    let entries = vec![NewEntry::new("probe.entry", json!({"task": fence.task}))];
+                    engine.append(fence, entries).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy");
+    let blobs = plane.engine.blobs().clone();
+    plane.engine.store().backup(&blobs, &copy, plane.clock.now()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stop.store(true, SeqCst);
+    for load in load {
+        load.await.unwrap();
+    }
+    let whole: Vec<Value> = {
+        let mut whole = Vec::new();
+        loop {
+            let after = whole.len() as u64;
+            let page = plane
+                .engine
+                .store()
+                .read(move |tx| Box::pin(async move { tx.entries(StreamId::Run(run), after, 1_000).await }))
+                .await
+                .unwrap();
+            if page.is_empty() {
+                break whole;
+            }
+            whole.extend(page.iter().map(|entry| serde_json::from_str::<Value>(&entry.render()).unwrap()));
+        }
+    };
+    plane.stop().await;
+    tokio::task::spawn_blocking(move || {
+        programs::restore(&copy);
+        let verified = programs::run(&copy, folder.path(), &["verify"]);
+        assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+        let other = Server::on(&copy, Program::WithProbe, &[]);
+        let kept = other.journal(&format!("runs/{run}"));
+        assert_gapless(&kept);
+        assert!(kept.len() > 5 && kept.len() < whole.len(), "{} of {} entries", kept.len(), whole.len());
+        assert!(kept[..] == whole[..kept.len()], "the copy is no prefix");
+        assert_eq!(other.client().get(&format!("/runs/{run}")).expect(200)["status"], "running");
+    })
+    .await
+    .unwrap();
+}
