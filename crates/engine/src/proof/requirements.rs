@@ -70,18 +70,22 @@ pub async fn capture(
     by: &Actor,
     once: Option<Once>,
 ) -> Result<Captured, Problem> {
-    let captured = match answered(engine, once.clone()).await? {
-        Some(captured) => captured,
+    let (captured, seen) = match answered(engine, once.clone()).await? {
+        Some(captured) => (captured, None),
         None => {
             let around = around(engine, project, body).await?;
             let draft = Arc::new(Draft::read(body, &around, default_source(by))?);
-            store(engine, project, &draft, by, once.clone()).await?
+            (store(engine, project, &draft, by, once.clone()).await?, Some(around))
         }
     };
     if captured.stubs.is_some() {
         return Ok(captured);
     }
-    let stubs = Around::of(engine, project, &[]).await?.write_stubs(&captured.requirement).await;
+    let around = match seen {
+        Some(around) => around,
+        None => Around::of(engine, project, &[]).await?,
+    };
+    let stubs = around.write_stubs(&captured.requirement).await;
     let captured = Captured { stubs: Some(stubs), ..captured };
     if let Some(once) = once {
         // From now on a repeat reads this answer and touches no file.

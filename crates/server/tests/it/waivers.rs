@@ -16,10 +16,9 @@ async fn two_gates(plane: &TestPlane) -> String {
 /// What a stream of the project tells of these kinds.
 pub async fn told(plane: &TestPlane, stream: &str, kinds: &'static [&'static str]) -> Vec<Value> {
     let stream = format!("{stream}:{}", plane.project.id).parse().unwrap();
-    let entries = plane.engine.store().read(move |tx| {
-        Box::pin(async move { Ok::<_, store::StoreError>(tx.entries_of(stream, kinds, 0, 100).await?) })
-    });
-    entries.await.unwrap().iter().map(|entry| serde_json::from_str(&entry.data).unwrap()).collect()
+    let read = plane.engine.store().read(move |tx| Box::pin(async move { tx.entries_of(stream, kinds, 0, 100).await }));
+    let entries: Result<_, store::StoreError> = read.await;
+    entries.unwrap().iter().map(|entry| serde_json::from_str(&entry.data).unwrap()).collect()
 }
 
 #[tokio::test]
