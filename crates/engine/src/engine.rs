@@ -19,6 +19,7 @@ use crate::{
     clock::Clock,
     data::DataFolder,
     kind::{Kind, Kinds},
+    proof::Proof,
     sweep::StepWatch,
     worker::{self, Held},
 };
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) data: DataFolder,
     pub(crate) blobs: Blobs,
     pub(crate) kinds: Kinds,
+    pub(crate) proof: Arc<Proof>,
     pub(crate) ready: Arc<Notify>,
     pub(crate) held: Held,
     pub(crate) stopping: CancellationToken,
@@ -78,6 +80,8 @@ impl Engine {
                 }
             }
         });
+        let proof = Arc::new(Proof::default());
+        let builtin: Arc<dyn Kind> = proof.clone();
         let engine = Self {
             inner: Arc::new(Inner {
                 store: config.store,
@@ -85,7 +89,8 @@ impl Engine {
                 clock: config.clock,
                 data: config.data,
                 blobs,
-                kinds: Kinds::of(config.kinds),
+                kinds: Kinds::of(std::iter::once(builtin).chain(config.kinds)),
+                proof,
                 ready,
                 held: Held::default(),
                 stopping: CancellationToken::new(),
@@ -151,6 +156,10 @@ impl Engine {
     /// Fires when the engine begins to stop.
     pub fn stopping(&self) -> &CancellationToken {
         &self.inner.stopping
+    }
+
+    pub(crate) fn proof(&self) -> &Arc<Proof> {
+        &self.inner.proof
     }
 
     pub(crate) fn kinds(&self) -> &Kinds {

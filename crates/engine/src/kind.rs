@@ -52,6 +52,8 @@ pub struct Admitted {
     pub queue_timeout: Duration,
     /// How long it may take.
     pub run_timeout: Option<Duration>,
+    /// How many of its tasks may be leased at once.
+    pub slots: Option<u32>,
     /// Its first tasks.
     pub tasks: Vec<NewTask>,
     /// Its first entries, behind `run.created`.

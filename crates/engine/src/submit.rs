@@ -164,6 +164,9 @@ async fn start(
         }
         Err(error) => return Err(error.into()),
     }
+    if admitted.slots.is_some() {
+        tx.run_slots(run.id, admitted.slots).await?;
+    }
     let created = NewEntry::new(
         "run.created",
         json!({"kind": run.kind, "trigger": run.trigger, "actor": run.created_by, "retry_of": run.retry_of}),

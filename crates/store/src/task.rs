@@ -60,6 +60,7 @@ statements! {
     DETAIL = "UPDATE task SET detail = $2 WHERE id = $1 AND state IN ('blocked', 'ready', 'leased')
         AND (detail IS NULL OR detail <> $2)";
     INPUT = "UPDATE task SET input = $2 WHERE id = $1 AND state IN ('blocked', 'ready')";
+    NEED_ADD = "INSERT INTO task_need (task, needs) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     NEEDS = "SELECT needs FROM task_need WHERE task = $1 ORDER BY needs";
     NEEDING = concat!("SELECT ", columns!(), " FROM task_need n JOIN task t ON t.id = n.task
         LEFT JOIN task_lease l ON l.task = t.id WHERE n.needs = $1 ORDER BY t.kind, t.subject");
@@ -332,6 +333,11 @@ impl Tx {
     /// Replaces what a task is to do, while nobody holds it. Whether it changed.
     pub async fn task_input(&mut self, id: TaskId, input: &Json) -> Result<bool, StoreError> {
         Ok(self.exec(&INPUT, &[id.into(), Value::json(input)]).await? == 1)
+    }
+
+    /// Lets a blocked task wait for one more.
+    pub async fn task_need_add(&mut self, id: TaskId, needs: TaskId) -> Result<(), StoreError> {
+        self.exec(&NEED_ADD, &[id.into(), needs.into()]).await.map(drop)
     }
 
     /// The tasks that this one waits for.

@@ -79,6 +79,7 @@ impl Kind for Probe {
                 exclusive_key: config.exclusive,
                 queue_timeout: Duration::from_secs(600),
                 run_timeout: None,
+                slots: None,
                 tasks,
                 entries: Vec::new(),
             })

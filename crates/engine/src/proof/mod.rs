@@ -5,15 +5,49 @@
 //! end. What a requirement is worth afterwards is never stored: it follows from the evidence
 //! (`model::proof::standing`).
 
+mod apply;
+mod command;
 pub mod evidence;
 pub mod gates;
+mod kind;
 pub mod listing;
 pub mod planner;
 pub mod requirements;
 pub mod results;
 pub mod runners;
+mod select;
+mod settle;
 pub mod state;
 pub mod stubs;
 pub mod surroundings;
+pub mod target;
+mod tools;
 pub mod waivers;
 pub mod worth;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use model::id::RunId;
+
+/// What this process remembers about proof runs. All of it can be found out again.
+#[derive(Default)]
+pub struct Proof {
+    /// Runs whose tree this process has compared, with the number of resumes at that time (P26, P55).
+    verified: Mutex<HashMap<RunId, u64>>,
+    /// What tools say of themselves, by the command that asks.
+    versions: Mutex<HashMap<String, Option<String>>>,
+    /// Private indexes per checkout.
+    observers: Mutex<HashMap<String, Arc<exec::git::Observer>>>,
+    /// What programs and modules the machine has.
+    tools: tools::Cache,
+    /// Gate definitions by commit: they depend on nothing else in the repository.
+    definitions: Mutex<HashMap<String, target::Definitions>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while one of these maps is half changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -117,6 +117,68 @@ pub struct Bound {
     pub folder: String,
     /// Whether that folder is the plane's own and goes away with the run.
     pub own_worktree: bool,
+    /// Untracked paths that belong to no tree.
+    #[serde(default)]
+    pub tree_ignore: Vec<String>,
+}
+
+/// What is shown with a proof run, and what it needs to remember.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    /// Where the files are; absent until the selection is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bound>,
+    /// The tree at the start.
+    pub tree_start: Option<ObjectId>,
+    /// The tree at the end.
+    pub tree_end: Option<ObjectId>,
+    /// The commit.
+    pub commit: Option<ObjectId>,
+    /// Whether the files differed from it.
+    pub dirty: bool,
+    /// Whether its evidence moves the project's standing.
+    pub settles: bool,
+    /// Gates by state; live while the run is active.
+    pub counts: model::proof::run::GateCounts,
+    /// Processes started and reviews answered.
+    pub executed: u32,
+    /// Why nothing was selected.
+    pub empty_reason: Option<serde_json::Value>,
+    /// Requirements that were left out.
+    pub diagnostics: serde_json::Value,
+    /// Remarks.
+    pub notes: Vec<String>,
+    /// The run that this one tries again.
+    pub retry_of: Option<model::id::RunId>,
+    /// What the run says; never empty.
+    pub message: String,
+    /// How often it was resumed (P26).
+    pub resumes: u64,
+}
+
+impl Detail {
+    /// The detail of a run.
+    pub fn of(run: &model::run::Run) -> Result<Self, model::problem::Problem> {
+        super::kind::read(&run.detail)
+    }
+
+    /// As it is stored.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Takes over what a selection says of itself.
+    pub fn take_selection(&mut self, selection: &model::proof::selection::Selection) {
+        self.counts.waived = selection.waived;
+        self.diagnostics = serde_json::to_value(&selection.diagnostics).unwrap_or_default();
+        self.empty_reason = selection.empty_reason.and_then(|reason| serde_json::to_value(reason).ok());
+        self.message.clone_from(&selection.message);
+        self.notes.extend(selection.notes.iter().cloned());
+        if self.message.is_empty() {
+            "the run is being prepared".clone_into(&mut self.message);
+        }
+    }
 }
 
 /// What the selection found, before it is turned into rows.

@@ -12,6 +12,8 @@ mod rust;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use python::interpreters;
+
 use model::proof::{
     gate::{Detected, GateDefinition, GateName, ParserSpec},
     judge::{Exits, Unplanned},
@@ -168,6 +170,13 @@ pub fn detect(tree: &dyn Tree, tools: &Tools) -> (Vec<Found>, BTreeMap<GateName,
                 .extend(facts.iter().map(|(name, value)| (format!("{}.{name}", family.runner), value.clone())));
         }
     }
+    // A test is a test: where nothing finer is known, what proves `unit` proves these as well, by other
+    // tests or by the same suite.
+    if let Some(unit) = gates.get(&gate("unit")).cloned() {
+        for name in ["contract", "e2e", "perf", "demo"] {
+            gates.entry(gate(name)).or_insert_with(|| unit.clone());
+        }
+    }
     (found, gates)
 }
 
@@ -212,7 +221,8 @@ pub fn plan(ask: &Ask<'_>, found: &[Found]) -> Result<Vec<PlannedCommand>, Unpla
     }
 }
 
-pub(super) fn unplanned(reason: Reason, message: impl Into<String>) -> Unplanned {
+/// Why nothing is run for a rule.
+pub fn unplanned(reason: Reason, message: impl Into<String>) -> Unplanned {
     Unplanned { reason, message: message.into() }
 }
 

@@ -154,13 +154,13 @@ fn tests(ask: &Ask<'_>, root: &str, package: &Package) -> Result<Option<PlannedC
         }
         Tester::NodeTest => {
             let own = package.script("test").unwrap_or_default();
-            let reporter = ["--test-reporter=junit", "--test-reporter-destination={out}/r.xml"];
+            let reporter = ["--test-reporter=tap", "--test-reporter-destination={out}/r.tap"];
             let selected = pattern.map(|pattern| format!("--test-name-pattern={pattern}"));
             let mut argv = vec!["node", "--test"];
             argv.extend(reporter);
             argv.extend(selected.as_deref());
             argv.extend(own.split_whitespace().skip(1).filter(|word| *word != "--test"));
-            ask.command(NAME, root, &argv, parser(ParserKind::Junit, Some("{out}/r.xml")))
+            ask.command(NAME, root, &argv, parser(ParserKind::Tap, Some("{out}/r.tap")))
         }
         Tester::Script if ask.test().is_some() => {
             let message = "`npm test` cannot select one test; use vitest, jest or `node --test`, or ask for the suite";
@@ -204,7 +204,7 @@ mod tests {
         for (text, argv, kind) in [
             (r#"{"devDependencies":{"vitest":"3"}}"#, "npx vitest run", ParserKind::JestJson),
             (r#"{"devDependencies":{"jest":"29"}}"#, "npx jest --json", ParserKind::JestJson),
-            (r#"{"scripts":{"test":"node --test test/"}}"#, "node --test --test-reporter=junit", ParserKind::Junit),
+            (r#"{"scripts":{"test":"node --test test/"}}"#, "node --test --test-reporter=tap", ParserKind::Tap),
             (r#"{"scripts":{"test":"mocha && lint"}}"#, "npm test", ParserKind::Exit),
         ] {
             let planned = planned(&package(text), &tools, "unit", &suite).unwrap();

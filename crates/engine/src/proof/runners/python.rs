@@ -154,7 +154,7 @@ fn exit(ask: &Ask<'_>, root: &str, interpreter: &Interpreter, args: &[&str]) -> 
 /// pytest, with the old JUnit family: it alone names each test's file, so that a case has its node id.
 fn pytest(ask: &Ask<'_>, root: &str, interpreter: &Interpreter) -> PlannedCommand {
     let mut argv = interpreter.argv();
-    argv.extend(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+    argv.extend(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]);
     argv.extend(["-o", "junit_family=xunit1", "-o", "junit_logging=no", "--junit-xml={out}/r.xml"]);
     let test = ask.test();
     match test {
@@ -174,7 +174,7 @@ fn pytest(ask: &Ask<'_>, root: &str, interpreter: &Interpreter) -> PlannedComman
 
 fn unittest(ask: &Ask<'_>, root: &str, interpreter: &Interpreter) -> PlannedCommand {
     let mut argv = interpreter.argv();
-    argv.extend(["-m", "unittest", "discover", "-v"]);
+    argv.extend(["-m", "unittest", "discover", "-v", "-b"]);
     let in_tests =
         ask.tree.files().iter().any(|file| file.starts_with(&below(root, "tests/")) && file.ends_with(".py"));
     let package = ask.tree.exists(&below(root, "tests/__init__.py"));
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(with[0].argv[..3], ["python3", "-m", "pytest"]);
         assert_eq!(with[0].parser.path.as_deref(), Some("{out}/r.xml"));
         let without = planned(&tree, &tools(&["python3"]), "unit", &suite).unwrap();
-        assert_eq!(without[0].argv, ["python3", "-m", "unittest", "discover", "-v", "-s", "tests"]);
+        assert_eq!(without[0].argv, ["python3", "-m", "unittest", "discover", "-v", "-b", "-s", "tests"]);
     }
 
     #[test]

@@ -53,9 +53,10 @@ impl Runner for Rust {
                 Err(unplanned(Reason::CannotSelect, "this gate has no single tests; ask for its suite"))
             }
             // `--no-fail-fast`: a failing test binary must not hide the results of the next one.
-            (_, None) => Ok(per_root(&["cargo", "test", "--no-fail-fast"], ParserKind::CargoText)),
+            (_, None) => Ok(per_root(&["cargo", "test", "--workspace", "--no-fail-fast"], ParserKind::CargoText)),
             (_, Some(test)) => {
-                let argv = ["cargo", "test", "--no-fail-fast", "--", "--exact", "--include-ignored", test];
+                let argv =
+                    ["cargo", "test", "--workspace", "--no-fail-fast", "--", "--exact", "--include-ignored", test];
                 Ok(per_root(&argv, ParserKind::CargoText))
             }
         }
@@ -72,10 +73,10 @@ mod tests {
     fn one_test_is_named_exactly_and_marked_as_proved() {
         let tree = Files::of(&[("Cargo.toml", "[package]")]);
         let named = planned(&tree, &tools(&["cargo"]), "unit", &rule(RuleHow::Test, Some("a::b"))).unwrap();
-        assert_eq!(named[0].argv[4..], ["--exact", "--include-ignored", "a::b"]);
+        assert_eq!(named[0].argv[5..], ["--exact", "--include-ignored", "a::b"]);
         assert_eq!(named[0].env["PROOFHOUSE_PROVE"], "1");
         let suite = planned(&tree, &tools(&["cargo"]), "unit", &rule(RuleHow::Suite, None)).unwrap();
-        assert_eq!(suite[0].argv, ["cargo", "test", "--no-fail-fast"]);
+        assert_eq!(suite[0].argv, ["cargo", "test", "--workspace", "--no-fail-fast"]);
         assert!(suite[0].env.is_empty(), "P8: a suite does not prove stubs");
     }
 }
