@@ -222,6 +222,7 @@ pub fn chain<'a>(head: Option<&Digest>, batch: impl IntoIterator<Item = &'a str>
 pub const KINDS: &[(&str, &str)] = &[
     ("run.created", "a run was stored: kind, trigger, actor"),
     ("run.status", "a run's status changed: from, to, because"),
+    ("run.cancelling", "somebody asked a run to stop; what is running is told to end"),
     ("run.phase", "a run entered a phase of its kind"),
     ("run.planned", "the gates a run will judge, in parts of at most 200"),
     ("run.finished", "the last entry of a run: status, verdict, counts, message"),

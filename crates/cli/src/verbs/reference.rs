@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use model::code::Code;
+use model::{code::Code, failure::FailureCode, journal};
 use serde_json::{Value, json};
 
 use crate::{cli, context::Context, env, exit::Exit, fault::Fault};
@@ -12,8 +12,11 @@ use crate::{cli, context::Context, env, exit::Exit, fault::Fault};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The pages of the error codes instead, as a JSON object from code to page
-    #[arg(long)]
+    #[arg(long, conflicts_with = "lists")]
     errors: bool,
+    /// What a plane tells, in closed lists: journal entries, causes of failed runs, metrics
+    #[arg(long)]
+    lists: bool,
 }
 
 /// Prints it.
@@ -23,7 +26,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Fault> {
         context.out.document(&Value::Object(pages.collect()));
         return Ok(Exit::Ok);
     }
-    context.out.bytes(page().as_bytes());
+    let page = if args.lists { lists() } else { page() };
+    context.out.bytes(page.as_bytes());
     Ok(Exit::Ok)
 }
 
@@ -38,6 +42,31 @@ fn error_page(code: Code) -> String {
         Exit::of_code(code).number(),
         code.hint(),
     )
+}
+
+/// The page of what a plane tells.
+fn lists() -> String {
+    let mut page = String::from(
+        "# What a plane tells\n\nMade by `proofhouse reference --lists`; change the sources, not this page. \
+         Errors have a page each, in [errors](errors/).\n\n",
+    );
+    // Writing to a String cannot fail.
+    let _ = writeln!(page, "## Journal entries\n\n| kind | what it tells |\n|---|---|");
+    for (kind, meaning) in journal::KINDS {
+        let _ = writeln!(page, "| `{kind}` | {meaning} |");
+    }
+    let _ = writeln!(page, "\n## Why a run failed\n\n| `failure.code` | what to do |\n|---|---|");
+    for failure in FailureCode::ALL {
+        let _ = writeln!(page, "| `{}` | {} |", failure.slug(), failure.hint());
+    }
+    let _ = writeln!(
+        page,
+        "\n## Metrics\n\nAt `/metrics`, as Prometheus text.\n\n| name | type | meaning |\n|---|---|---|"
+    );
+    for (name, kind, meaning) in server::metrics::DECLARED {
+        let _ = writeln!(page, "| `{name}` | {kind} | {meaning} |");
+    }
+    page
 }
 
 /// The page.

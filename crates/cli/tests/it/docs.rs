@@ -3,11 +3,12 @@
 //! `PROOFHOUSE_WRITE_DOCS=1` writes them instead of comparing (`make docs`).
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-use model::code::Code;
+use model::{code::Code, journal};
 
 use super::house::House;
 
@@ -34,6 +35,52 @@ fn the_reference_page_is_of_this_binary() {
     let ran = House::new().run(["reference"]);
     ran.said("# Command line");
     is_current(&docs().join("reference.md"), &ran.out);
+}
+
+#[test]
+fn the_lists_are_of_this_binary() {
+    let ran = House::new().run(["reference", "--lists"]);
+    ran.said("# What a plane tells");
+    is_current(&docs().join("lists.md"), &ran.out);
+}
+
+// An entry of an undeclared kind would be one that no page explains. The sources are read as text, so
+// that a kind handed through a function counts as well: every literal that looks like a kind is one.
+#[test]
+fn each_kind_of_entry_that_is_written_is_declared() {
+    let families: BTreeSet<&str> =
+        journal::KINDS.iter().filter_map(|(kind, _)| kind.split_once('.')).map(|at| at.0).collect();
+    let (mut known, mut unknown) = (BTreeSet::new(), Vec::new());
+    for room in ["store", "engine", "server", "testkit"] {
+        let mut folders = vec![docs().join("../crates").join(room).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let text = fs::read_to_string(&path).unwrap();
+                    let literals = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().split('"');
+                    for literal in literals.filter(|literal| looks_like_a_kind(literal, &families)) {
+                        match journal::KINDS.iter().find(|(kind, _)| *kind == literal) {
+                            Some((kind, _)) => _ = known.insert(*kind),
+                            None => unknown.push(format!("{literal} in {}", path.display())),
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "not in model::journal::KINDS: {unknown:#?}");
+    assert!(known.contains("run.finished") && known.len() > 10, "the sources were not found: {known:?}");
+}
+
+fn looks_like_a_kind(literal: &str, families: &BTreeSet<&str>) -> bool {
+    literal.split_once('.').is_some_and(|(family, rest)| {
+        families.contains(family)
+            && !rest.is_empty()
+            && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    })
 }
 
 // Every error that a person can meet has a code, a hint and a page.
