@@ -9,6 +9,7 @@ mod disk;
 mod kill;
 mod lease;
 mod poison;
+mod proof;
 mod replicas;
 mod start;
 mod streams;
