@@ -21,6 +21,7 @@ use crate::{
     out::{Tone, gone},
     progress::{Progress, Shown, gate_line},
     sse,
+    table::terminal_width,
     transport::{Body, Lost},
 };
 
@@ -177,7 +178,9 @@ impl Follower<'_> {
         for shown in self.progress.apply(entry) {
             let out = &self.context.out;
             match shown {
-                Shown::Gate(gate) => self.live.line(&gate_line(&gate, out)),
+                Shown::Gate(gate) => {
+                    self.live.line(&gate_line(&gate, out, if out.live { terminal_width() } else { None }))
+                }
                 Shown::Note(words, false) => self.live.line(&out.dim(format!("  · {words}"))),
                 Shown::Note(words, true) => self.live.line(&out.paint(Tone::Unsure, format!("  ! {words}"))),
                 Shown::Asked(question, words) => {

@@ -48,7 +48,7 @@ impl Live {
     /// Writes a line that stays, above what moves.
     pub fn line(&self, text: &str) {
         match &self.moving {
-            // The bars are taken off while the line is written, so that both go through one writer.
+            // On a screen a line stays one line; what is cut stands in the evidence. The bars are taken off while the line is written, so that both go through one writer.
             Some(moving) => moving.all.suspend(|| self.out.line(text)),
             None => self.out.line(text),
         }

@@ -9,10 +9,12 @@ use std::{
 use model::time::Timestamp;
 use serde_json::Value;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::{
     json::Look as _,
     out::{Out, Tone, clean},
-    table::pad,
+    table::{cut, pad},
 };
 
 /// A gate that ended.
@@ -215,8 +217,8 @@ pub fn mark(word: &str) -> (&'static str, Tone) {
     }
 }
 
-/// An ended gate as one line.
-pub fn gate_line(gate: &Gate, out: &Out) -> String {
+/// An ended gate as one line, which a terminal of `width` columns shows as one.
+pub fn gate_line(gate: &Gate, out: &Out, width: Option<usize>) -> String {
     let (mark, tone) = mark(&gate.verdict);
     let took = gate.took.map(crate::ago::duration).unwrap_or_default();
     let mut line = format!(
@@ -231,9 +233,14 @@ pub fn gate_line(gate: &Gate, out: &Out) -> String {
         (reason, "") => reason.to_owned(),
         (reason, message) => format!("{reason}: {message}"),
     };
-    for part in [out.dim(&took), why].into_iter().filter(|part| !part.is_empty()) {
+    line.push_str(&out.dim(format!(" {took:>8}")));
+    // Mark, verdict, requirement, gate and time, with the spaces between them.
+    let before =
+        2 + 2 + 9 + gate.requirement.width().max(9) + 1 + gate.gate.width().max(10) + 1 + took.width().max(8) + 2;
+    let why = width.map_or_else(|| why.clone(), |width| cut(&why, width.saturating_sub(before).max(16)));
+    if !why.is_empty() {
         line.push_str("  ");
-        line.push_str(&part);
+        line.push_str(&why);
     }
     line.trim_end().to_owned()
 }
@@ -293,18 +300,36 @@ mod tests {
         let lines: Vec<_> = shown
             .iter()
             .filter_map(|shown| match shown {
-                Shown::Gate(gate) => Some(gate_line(gate, &Out::plain())),
+                Shown::Gate(gate) => Some(gate_line(gate, &Out::plain(), None)),
                 _ => None,
             })
             .collect();
         assert_eq!(
             lines,
-            ["  ✗ failed   REQ-0001  unit        3.0 s  test_failed", "  ✓ passed   REQ-0002  unit        1.2 s"]
+            ["  ✗ failed   REQ-0001  unit          3.0 s  test_failed", "  ✓ passed   REQ-0002  unit          1.2 s"]
         );
         assert!(shown.contains(&Shown::Note("no lock file".into(), false)));
         assert_eq!((progress.total, progress.ended(), progress.count("failed")), (2, 2, 1));
         assert_eq!(shown.last(), Some(&Shown::Finished));
         assert_eq!(progress.status, "completed");
+    }
+
+    #[test]
+    fn a_gate_stays_one_line_on_a_screen() {
+        let gate = Gate {
+            requirement: "REQ-0001".into(),
+            gate: "unit".into(),
+            verdict: "failed".into(),
+            reason: "test_failed".into(),
+            message: "x".repeat(200),
+            took: Some(Duration::from_secs(72)),
+        };
+        let line = gate_line(&gate, &Out::plain(), Some(80));
+        assert_eq!(line.width(), 80, "{line}");
+        assert!(
+            line.starts_with("  ✗ failed   REQ-0001  unit       1 min 12 s") || line.contains("test_failed: x"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod data_folder;
 mod docs;
 mod help;
 mod house;
+mod proof;
 mod repositories;
 mod server;
 mod usage;

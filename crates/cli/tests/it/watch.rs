@@ -137,10 +137,10 @@ fn each_gate_that_ends_is_a_line_and_the_verdict_is_the_exit_code() {
         assert_eq!(
             lines[..4],
             [
-                "  ✓ passed   REQ-0001  unit        1.2 s",
+                "  ✓ passed   REQ-0001  unit          1.2 s",
                 "  · no lock file",
-                "  ✗ failed   REQ-0001  e2e         1.2 s  test_failed",
-                "  ○ unproven REQ-0001  sec         1.2 s  runner_missing",
+                "  ✗ failed   REQ-0001  e2e           1.2 s  test_failed",
+                "  ○ unproven REQ-0001  sec           1.2 s  runner_missing",
             ],
             "{ran}"
         );
