@@ -66,6 +66,7 @@ statements! {
     SETTLED_OF = concat!("SELECT ", columns!(), " FROM settling s JOIN evidence e ON e.project = s.project AND e.seq = s.seq
         WHERE s.project = $1 AND s.requirement = $2 ORDER BY e.gate");
     COUNT = "SELECT count(*) FROM evidence WHERE run = $1";
+    GATE_OF = "SELECT gate FROM evidence WHERE project = $1 AND definition = $2 LIMIT 1";
     COMMAND_PUT = "INSERT INTO command (task, run, digest, body) VALUES ($1, $2, $3, $4) ON CONFLICT (task) DO NOTHING";
     COMMAND = "SELECT body FROM command WHERE task = $1";
     COMMANDS_OF = "SELECT task, body FROM command WHERE run = $1 ORDER BY task";
@@ -250,6 +251,17 @@ impl Tx {
     /// How many pieces of evidence a run has.
     pub async fn evidence_count(&mut self, run: RunId) -> Result<u64, StoreError> {
         self.query_one(&COUNT, &[run.into()]).await?.u64()
+    }
+
+    /// The gate whose evidence carries this definition. Looks through a project's evidence: for what is
+    /// asked rarely.
+    pub async fn evidence_gate_of(
+        &mut self,
+        project: ProjectId,
+        definition: &Digest,
+    ) -> Result<Option<GateName>, StoreError> {
+        let row = self.query_opt(&GATE_OF, &[project.into(), definition.into()]).await?;
+        row.map(|mut row| row.text()?.parse().map_err(|_| damaged("no gate"))).transpose()
     }
 
     /// A requirement's evidence, newest first; `before` is the last number of the page before.

@@ -3,7 +3,7 @@
 //! What is not what was sealed is shown as `unproven / tampered` with its text withheld, and told once
 //! (P52). Nothing here believes a row because it is a row.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 
 use model::{
     code::Code,
@@ -24,6 +24,7 @@ use model::{
 use serde_json::{Value, json};
 use store::{EvidenceBody, KeptEvidence, StoreError, Tx};
 
+use super::worth;
 use crate::Engine;
 
 /// The lines of an output that are answered unless more are asked for.
@@ -225,6 +226,7 @@ async fn note(engine: &Engine, project: ProjectId, examined: &[Examined]) -> Res
             let news = news.clone();
             Box::pin(async move {
                 let mut entries = Vec::new();
+                let requirements: BTreeSet<_> = news.iter().map(|(facts, _)| facts.requirement).collect();
                 for (facts, damage) in news {
                     let changed = tx.evidence_intact(facts.id, damage.is_none()).await?;
                     if let Some(damage) = damage.filter(|_| changed) {
@@ -237,6 +239,13 @@ async fn note(engine: &Engine, project: ProjectId, examined: &[Examined]) -> Res
                 }
                 if !entries.is_empty() {
                     tx.journal_append(StreamId::Project(project), &entries, now).await?;
+                }
+                for requirement in requirements {
+                    match worth::retell(tx, project, requirement, "evidence was looked at again", now).await {
+                        // Evidence of no requirement changes no requirement.
+                        Err(problem) if problem.code == Code::NotFound => {}
+                        told => drop(told?),
+                    }
                 }
                 Ok::<_, Problem>(())
             })

@@ -6,9 +6,14 @@
 //! (`model::proof::standing`).
 
 mod apply;
+pub mod check;
 mod command;
+pub mod definitions;
 pub mod evidence;
+pub mod export;
 pub mod gates;
+pub mod ground;
+pub mod integrity;
 mod kind;
 pub mod listing;
 pub mod planner;
@@ -18,6 +23,7 @@ pub mod runners;
 mod select;
 mod settle;
 pub mod state;
+pub mod status;
 pub mod stubs;
 pub mod surroundings;
 pub mod target;

@@ -11,6 +11,7 @@ mod docs;
 mod faults;
 mod plane;
 mod projects;
+mod proof_check;
 mod proof_evidence;
 mod requirements;
 mod runs;

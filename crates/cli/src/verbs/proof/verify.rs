@@ -1,8 +1,13 @@
 //! `proofhouse proof verify`: is the evidence what was sealed?
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+};
 
-use serde_json::Value;
+use model::code::Code;
+use serde_json::{Value, json};
 
 use super::run::requirement_id;
 use crate::{
@@ -28,6 +33,9 @@ pub struct Args {
 
 /// Checks.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
+    if let Some(file) = &args.file {
+        return offline(file, &context.out);
+    }
     let project = context.project().await?;
     let id = args.requirement.as_deref().map(requirement_id);
     let query: Vec<_> = id.iter().map(|id| ("requirement", id)).collect();
@@ -39,6 +47,24 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
         print(&report, &context.out);
     }
     Ok(if is_intact(&report) { Exit::Ok } else { Exit::Unproven })
+}
+
+/// Checks an exported file. No plane is asked, so it works anywhere.
+fn offline(file: &Path, out: &Out) -> Result<Exit, Fault> {
+    let opened = File::open(file).map_err(|error| {
+        Fault::new(Code::FolderUnreadable, format!("failed to read {}: {error}", file.display()))
+            .hinted("name a file that `proofhouse proof export` wrote")
+    })?;
+    let report = engine::proof::export::verify(BufReader::new(opened)).map_err(Fault::from).doing("verify the file")?;
+    if out.json {
+        out.document(&json!(report));
+    } else {
+        print(&json!(report), out);
+        if !report.complete {
+            out.line(out.paint(Tone::Bad, "the file is not whole: it was cut, or records of it are missing"));
+        }
+    }
+    Ok(if report.intact { Exit::Ok } else { Exit::Unproven })
 }
 
 /// Whether a report says that everything is intact; one that says nothing does not.
@@ -74,6 +100,9 @@ fn print(report: &Value, out: &Out) {
         ));
     }
     let checked = report.get("checked").and_then(Value::as_u64).unwrap_or(items.len() as u64);
+    if broken == 0 && report.get("complete").and_then(Value::as_bool) == Some(false) {
+        return;
+    }
     if broken == 0 && is_intact(report) {
         out.line(format!("{} {checked} evidence checked, all of it intact", out.paint(Tone::Good, "✓")));
     } else {

@@ -56,7 +56,6 @@ impl Interpreter {
 
 /// The interpreters that detection wants to know the modules of, besides `python3`: `{repo}` is not
 /// expanded.
-#[expect(dead_code, reason = "the survey of a machine's tools asks it, and is not written yet")]
 pub fn interpreters(tree: &dyn Tree, tools: &Tools) -> Vec<String> {
     python_roots(tree)
         .iter()

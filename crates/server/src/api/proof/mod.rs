@@ -1,9 +1,13 @@
 //! Proof: requirements, waivers, gates, evidence, the merge gate.
 
+mod check;
 mod evidence;
+mod export;
+mod gates;
 mod requirement_view;
 mod requirements;
 mod run_parts;
+mod status;
 mod waivers;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -16,4 +20,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .merge(waivers::routes())
         .merge(run_parts::routes())
         .merge(evidence::routes())
+        .merge(check::routes())
+        .merge(status::routes())
+        .merge(gates::routes())
+        .merge(export::routes())
 }
