@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Arrows between the crates point one way, only `store` speaks SQL (and the test kit, to make and drop
-# its databases), only `exec` spawns, and every error code has its page. Cheap enough to be a gate of this repository's own proof run.
+# its databases), only `exec` spawns, and every error code has its page. Cheap enough to be a gate of
+# this repository's own proof run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bad=0
