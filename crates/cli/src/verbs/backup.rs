@@ -15,7 +15,7 @@ use crate::{
 
 /// Write a backup into a new or empty folder while everything goes on
 ///
-/// To restore, start the server on a copy of the folder.
+/// To restore, copy the folder, rename its `store.db` to `proofhouse.db`, and start the server on it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The folder, on the plane's machine
