@@ -4,7 +4,13 @@
 use std::{collections::HashSet, path::Path};
 
 use exec::git::{GitError, Repository};
-use model::{code::Code, digest::Digest, problem::Problem, project::Project};
+use model::{
+    code::Code,
+    digest::Digest,
+    policy::{Policy, programs_of},
+    problem::Problem,
+    project::Project,
+};
 
 use super::target::{self, Catalogue, Seen};
 use crate::{Engine, projects};
@@ -43,6 +49,28 @@ pub async fn catalogue(engine: &Engine, project: &Project) -> Result<Catalogue, 
     let (tree, config) = target::files(&repository).await?;
     let tools = engine.proof().tools(&tree, repository.root()).await;
     Ok(Catalogue::of(&tree, &config, &settings, &tools))
+}
+
+/// A policy for a project that has none: the defaults, and the programs of the families found, of
+/// declared gates and of virtual environments (L74). A person looks at it before it is saved.
+pub fn starter(project: &Project, catalogue: &Catalogue) -> Policy {
+    let root = Path::new(&project.path);
+    let families: Vec<&str> = catalogue.found.iter().map(|found| found.runner.as_str()).collect();
+    let mut programs = Vec::new();
+    for gate in &catalogue.gates {
+        if !gate.definition.argv.is_empty() {
+            programs.extend(programs_of(&gate.definition.argv, root, &gate.definition.cwd));
+        }
+    }
+    for found in catalogue.found.iter().filter(|found| found.runner == "python") {
+        for home in found.roots.iter().flat_map(|home| [(home, ".venv"), (home, "venv")]) {
+            let program = format!("{}{}{}/bin/python", home.0, if home.0.is_empty() { "" } else { "/" }, home.1);
+            if root.join(&program).exists() {
+                programs.push(program);
+            }
+        }
+    }
+    Policy::starter(&families, &programs)
 }
 
 /// The definitions that the merge gate takes: those of the default branch, and those that an admin has

@@ -9,6 +9,7 @@ use engine::proof::{
 use model::{
     actor::Actor,
     digest::Digest,
+    policy::Policy,
     proof::gate::{GateHow, GateName, ParserSpec},
     time::Timestamp,
 };
@@ -185,16 +186,32 @@ impl From<Found> for RunnerView {
     }
 }
 
+/// What was found, and the policy that would let it run.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Runners)]
+struct RunnersView {
+    /// The families.
+    items: Vec<RunnerView>,
+    /// Always null: the list is short.
+    next_cursor: Option<String>,
+    /// How many there are.
+    total: u64,
+    /// A policy for a person to look at and save: the defaults, and the commands of what was found.
+    starter_policy: Policy,
+}
+
 /// The families of tools that were found, what they lack, and how to get it.
 #[utoipa::path(get, path = "/projects/{p}/proof/runners", tag = "proof",
     params(("p" = String, Path, description = "key or id")),
-    responses((status = 200, body = Listing<RunnerView>), Refusals))]
+    responses((status = 200, body = RunnersView), Refusals))]
 async fn runners(
     State(app): State<App>,
     caller: Caller,
     Path(project): Path<ProjectName>,
-) -> Result<axum::Json<Listing<RunnerView>>, Refusal> {
+) -> Result<axum::Json<RunnersView>, Refusal> {
     let project = visible::project(&app, &caller, &project).await?;
-    let found = ground::catalogue(&app.engine, &project).await?.found;
-    Ok(axum::Json(all(found.into_iter().map(RunnerView::from).collect())))
+    let catalogue = ground::catalogue(&app.engine, &project).await?;
+    let starter_policy = ground::starter(&project, &catalogue);
+    let items: Vec<RunnerView> = catalogue.found.into_iter().map(RunnerView::from).collect();
+    Ok(axum::Json(RunnersView { total: items.len() as u64, next_cursor: None, items, starter_policy }))
 }
