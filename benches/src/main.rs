@@ -10,6 +10,8 @@ mod b2_cycle;
 mod b3_start;
 mod b4_streams;
 mod b5_replay;
+mod b8_lists;
+mod b9_cold;
 mod bench;
 mod drive;
 mod http;
@@ -27,7 +29,15 @@ use crate::{
     report::{Line, Report, Target},
 };
 
-const BENCHES: [Bench; 5] = [b1_append::BENCH, b2_cycle::BENCH, b3_start::BENCH, b4_streams::BENCH, b5_replay::BENCH];
+const BENCHES: &[Bench] = &[
+    b1_append::BENCH,
+    b2_cycle::BENCH,
+    b3_start::BENCH,
+    b4_streams::BENCH,
+    b5_replay::BENCH,
+    b8_lists::BENCH,
+    b9_cold::BENCH,
+];
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,19 +1,191 @@
-//! Rows that are there before a benchmark's first call.
+//! Rows that are there before a benchmark's first call, stored thousands to a transaction.
 
 use engine::Engine;
-use model::id::ProjectId;
+use model::{
+    actor::{Actor, Trigger},
+    id::{ProjectId, RunId, TaskId},
+    journal::{NewEntry, StreamId},
+    problem::Problem,
+    proof::requirement::{Requirement, RequirementNumber},
+    run::{Progress, Run, RunKind, RunStatus},
+};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::NewTask;
 
 /// How many of each.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Seed {
     /// Ended runs.
     pub runs: u32,
+    /// Tasks of one run.
+    pub tasks: u32,
+    /// Entries of that run's journal.
+    pub entries: u32,
+    /// Requirements, each with one obligation of gate `unit` that names a test.
+    pub requirements: u32,
 }
+
+/// Rows in one transaction.
+const PART: u32 = 2_000;
 
 impl Seed {
     /// Stores them; what it made, for the benchmark to find it.
-    pub async fn sow(&self, _: &Engine, _: ProjectId) -> anyhow::Result<serde_json::Value> {
-        Ok(serde_json::Value::Null)
+    pub async fn sow(&self, engine: &Engine, project: ProjectId) -> anyhow::Result<Value> {
+        let mut left = self.runs;
+        while left > 0 {
+            let part = left.min(PART);
+            runs(engine, project, part).await?;
+            left -= part;
+        }
+        let run = self.big_run(engine, project).await?;
+        let mut left = self.requirements;
+        while left > 0 {
+            let part = left.min(PART);
+            requirements(engine, project, part).await?;
+            left -= part;
+        }
+        Ok(json!({"run": run}))
     }
+
+    async fn big_run(&self, engine: &Engine, project: ProjectId) -> anyhow::Result<RunId> {
+        let now = engine.now();
+        let run = Run { status: RunStatus::Running, finished_at: None, verdict: None, ..ended(engine, project) };
+        let id = run.id;
+        engine
+            .store()
+            .write(move |tx| {
+                let run = run.clone();
+                Box::pin(async move { Ok::<_, Problem>(tx.run_insert(&run, None, None).await?) })
+            })
+            .await?;
+        for first in (0..self.tasks).step_by(PART as usize) {
+            let last = self.tasks.min(first + PART);
+            let clock = engine.clock().clone();
+            engine
+                .store()
+                .write(move |tx| {
+                    let task = |number: u32| {
+                        let subject = format!("{number:06}");
+                        NewTask::ready(
+                            TaskId::from_uuid(clock.id()),
+                            "probe",
+                            subject,
+                            testkit::probe::QUEUE,
+                            json!({}),
+                        )
+                    };
+                    let tasks: Vec<NewTask> = (first..last).map(task).collect();
+                    Box::pin(async move { Ok::<_, Problem>(tx.tasks_insert(id, project, &tasks, now).await?) })
+                })
+                .await?;
+        }
+        let entry = NewEntry::new(
+            "probe.entry",
+            json!({"step": "compile", "message": "a line of the length that tools print"}),
+        );
+        for first in (0..self.entries).step_by(PART as usize) {
+            let entries = vec![entry.clone(); self.entries.min(first + PART).saturating_sub(first) as usize];
+            engine
+                .store()
+                .write(move |tx| {
+                    let entries = entries.clone();
+                    Box::pin(async move {
+                        tx.journal_append(StreamId::Run(id), &entries, now).await?;
+                        Ok::<_, Problem>(())
+                    })
+                })
+                .await?;
+        }
+        Ok(id)
+    }
+}
+
+fn ended(engine: &Engine, project: ProjectId) -> Run {
+    let now = engine.now();
+    Run {
+        id: RunId::from_uuid(engine.clock().id()),
+        project,
+        kind: RunKind::named("probe"),
+        status: RunStatus::Completed,
+        phase: "probing".to_owned(),
+        verdict: Some("passed".to_owned()),
+        failure: None,
+        progress: Progress { total: 1, done: 1, failed: 0 },
+        config: json!({"tasks": 1, "queue": "probe"}),
+        detail: Value::Null,
+        created_by: Actor::System,
+        trigger: Trigger::Person,
+        exclusive_key: None,
+        retry_of: None,
+        parent: None,
+        cancelling: false,
+        created_at: now,
+        started_at: Some(now),
+        finished_at: Some(now),
+        revision: 3,
+    }
+}
+
+async fn runs(engine: &Engine, project: ProjectId, count: u32) -> anyhow::Result<()> {
+    let rows: Vec<Run> = (0..count).map(|_| ended(engine, project)).collect();
+    engine
+        .store()
+        .write(move |tx| {
+            let rows = rows.clone();
+            Box::pin(async move {
+                for run in &rows {
+                    tx.run_insert(run, None, None).await?;
+                }
+                Ok::<_, Problem>(())
+            })
+        })
+        .await?;
+    Ok(())
+}
+
+async fn requirements(engine: &Engine, project: ProjectId, count: u32) -> anyhow::Result<()> {
+    let now = engine.now();
+    engine
+        .store()
+        .write(move |tx| {
+            Box::pin(async move {
+                for _ in 0..count {
+                    let id = tx.requirement_number(project).await?;
+                    let requirement = requirement(project, id, now).map_err(|error| {
+                        Problem::new(model::code::Code::Internal, format!("the seed is no requirement: {error}"))
+                    })?;
+                    tx.requirement_insert(&requirement).await?;
+                }
+                Ok::<_, Problem>(())
+            })
+        })
+        .await?;
+    Ok(())
+}
+
+fn requirement(
+    project: ProjectId,
+    id: RequirementNumber,
+    now: model::time::Timestamp,
+) -> serde_json::Result<Requirement> {
+    let severity = ["low", "medium", "high", "critical"][id.number() as usize % 4];
+    serde_json::from_value(json!({
+        "project": project,
+        "id": id,
+        "title": format!("The total of an order with {} lines is right", id.number()),
+        "description": "Seen in production: the total left out the last line of the order.",
+        "severity": severity,
+        "source": "production",
+        "kind": "logic",
+        "scope": {"files": [format!("src/orders/{}.rs", id.number() % 100)]},
+        "obligations": [{
+            "gate": "unit",
+            "rules": [{"id": format!("{id}.unit.1"), "how": "test", "test": format!("{}_unit_total", id.snake()), "must_pass": true}],
+            "rules_ever": 1,
+        }],
+        "created_by": {"type": "system"},
+        "created_at": now,
+        "revision": 1,
+    }))
 }
