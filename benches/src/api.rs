@@ -96,11 +96,6 @@ pub async fn post(connection: &mut Connection, path: &str, body: &Value) -> anyh
     connection.post(path, "", bytes.as_bytes()).await?.json().with_context(|| format!("POST {path}"))
 }
 
-/// A GET whose answer must be one of success.
-pub async fn get(connection: &mut Connection, path: &str) -> anyhow::Result<Value> {
-    connection.get(path).await?.json().with_context(|| format!("GET {path}"))
-}
-
 /// A text field.
 pub fn text(value: &Value, field: &str) -> anyhow::Result<String> {
     value[field].as_str().map(str::to_owned).with_context(|| format!("an answer without {field}: {value}"))

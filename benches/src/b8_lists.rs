@@ -31,14 +31,7 @@ async fn run(scene: &mut Scene) -> anyhow::Result<()> {
     let runs = format!("/api/v1/projects/{}/runs", plane.project);
     let requirements = format!("/api/v1/projects/{}/proof/requirements", plane.project);
     let lists = [
-        (
-            "runs",
-            vec![
-                runs.clone(),
-                format!("{runs}?status=completed"),
-                format!("{runs}?active=true"),
-            ],
-        ),
+        ("runs", vec![runs.clone(), format!("{runs}?status=completed"), format!("{runs}?active=true")]),
         (
             "requirements",
             vec![
