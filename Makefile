@@ -7,6 +7,7 @@ run: ## build everything, prove this repository with itself, leave the server ru
 
 build: ## the release binary: target/release/proofhouse
 	@scripts/require.sh
+	scripts/web.sh
 	cargo build --release --locked -p proofhouse-cli
 
 test: ## everything that must hold before a change lands
@@ -23,6 +24,7 @@ fmt: ## rewrite the sources in the house's format
 
 docs: ## rewrite the generated pages under docs/
 	PROOFHOUSE_WRITE_DOCS=1 cargo test --locked -p proofhouse-cli --test it docs::
+	scripts/web.sh install && npm --prefix web run --silent schema
 
 clean:
 	cargo clean

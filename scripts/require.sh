@@ -11,6 +11,8 @@ need() { # program, what it is for, how to get it
 need cargo "the Rust toolchain, 1.95 or later" "See https://rustup.rs"
 need cc "a C compiler, for the bundled SQLite" "On Debian: apt-get install gcc libc6-dev"
 need git "repositories are read and checked out with it" "On Debian: apt-get install git"
+need node "the page is built with Node.js, 20.19 or later" "On Debian: apt-get install nodejs npm"
+need npm "the page's packages" "On Debian: apt-get install npm"
 if command -v cargo >/dev/null 2>&1; then
   have=$(rustc --version | sed -E 's/^rustc ([0-9]+)\.([0-9]+).*/\1 \2/')
   read -r major minor <<<"$have"

@@ -8,6 +8,7 @@ export PROOFHOUSE_DATA="${PROOFHOUSE_DATA:-$PWD/.plane}"
 listen="${PROOFHOUSE_LISTEN:-127.0.0.1:7420}"
 
 echo "Building (the first time takes a few minutes) ..."
+scripts/web.sh
 cargo build --release --locked -p proofhouse-cli
 proofhouse=target/release/proofhouse
 

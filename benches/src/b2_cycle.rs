@@ -63,7 +63,9 @@ async fn cycle(worker: &mut Connection, batch: u32) -> anyhow::Result<u64> {
     let mut done = 0;
     while done < u64::from(batch) {
         // Other clients may hold what is ready for a moment, so wait for it rather than ask again at once.
-        let leases = api::claim(worker, batch, 2).await?;
+        // No more than is still to be done: what one client takes beyond its own, another would wait for in vain.
+        let rest = batch - u32::try_from(done).unwrap_or(batch);
+        let leases = api::claim(worker, rest, 5).await?;
         anyhow::ensure!(!leases.is_empty(), "a task that was submitted was never handed out");
         match leases.as_slice() {
             [one] => api::complete(worker, one).await?,

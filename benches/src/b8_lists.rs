@@ -31,13 +31,23 @@ async fn run(scene: &mut Scene) -> anyhow::Result<()> {
     let runs = format!("/api/v1/projects/{}/runs", plane.project);
     let requirements = format!("/api/v1/projects/{}/proof/requirements", plane.project);
     let lists = [
-        ("runs", vec![runs.clone(), format!("{runs}?status=completed"), format!("{runs}?active=true")]),
+        (
+            "runs",
+            vec![
+                runs.clone(),
+                format!("{runs}?status=completed"),
+                format!("{runs}?active=true"),
+                format!("{runs}?kind=proof"),
+            ],
+        ),
         (
             "requirements",
             vec![
                 requirements.clone(),
                 format!("{requirements}?severity=critical"),
                 format!("{requirements}?status=waived"),
+                format!("{requirements}?gate=unit&verdict=unproven&sort=severity"),
+                format!("{requirements}?sort=title"),
             ],
         ),
         ("tasks", vec![format!("/api/v1/runs/{run}/tasks"), format!("/api/v1/runs/{run}/tasks?state=ready")]),
@@ -76,7 +86,14 @@ async fn walk(connection: &mut Connection, path: &str) -> anyhow::Result<Samples
     let mut cursor: Option<String> = None;
     let began = Instant::now();
     for _ in 0..WALKED {
-        let path = cursor.as_ref().map_or_else(|| first.clone(), |cursor| format!("{first}&{cursor}"));
+        let path = match &cursor {
+            None => first.clone(),
+            // A journal's place is its number: the next page's takes the place of the first one's.
+            Some(cursor) if cursor.starts_with("since=") => {
+                format!("{}?limit=100&{cursor}", path.split('?').next().unwrap_or(path))
+            }
+            Some(cursor) => format!("{first}&{cursor}"),
+        };
         let from = Instant::now();
         let answer = connection.get(&path).await?;
         samples.add(from.elapsed());

@@ -5,6 +5,7 @@
 //! missed. Run it with `make bench`, or name benchmarks: `proofhouse-benches B1 B3`.
 
 mod api;
+mod b11_overhead;
 mod b1_append;
 mod b2_cycle;
 mod b3_start;
@@ -16,6 +17,9 @@ mod bench;
 mod drive;
 mod http;
 mod machine;
+mod page10;
+mod page20_activity;
+mod page20_idle;
 mod plane;
 mod report;
 mod samples;
@@ -29,6 +33,10 @@ use crate::{
     report::{Line, Report, Target},
 };
 
+/// As in the `proofhouse` binary: the plane under test is this program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BENCHES: &[Bench] = &[
     b1_append::BENCH,
     b2_cycle::BENCH,
@@ -37,6 +45,10 @@ const BENCHES: &[Bench] = &[
     b5_replay::BENCH,
     b8_lists::BENCH,
     b9_cold::BENCH,
+    b11_overhead::BENCH,
+    page10::BENCH,
+    page20_idle::BENCH,
+    page20_activity::BENCH,
 ];
 
 fn main() -> anyhow::Result<ExitCode> {

@@ -4,14 +4,24 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     net::SocketAddr,
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context as _, bail};
+use engine::{
+    Engine,
+    projects::{NewProject, POLICY, PROOF},
+};
+use model::{actor::Actor, id::UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use testkit::plane::{TestPlane, Wanted};
 
-use crate::{http::Connection, seed::Seed};
+use crate::{
+    http::Connection,
+    seed::{self, Seed},
+};
 
 /// What the plane is to be; travels as JSON in the child's arguments.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -22,6 +32,42 @@ pub struct Order {
     pub worker: Option<usize>,
     /// Rows to be there before the first call.
     pub seed: Option<Seed>,
+    /// A repository whose gates it may run.
+    #[serde(default)]
+    pub gates: Option<Gates>,
+}
+
+/// A repository that declares the gate `unit`, which runs one program with a test's name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Gates {
+    /// Where it lies.
+    pub repository: PathBuf,
+    /// The program, allowed by the project's policy.
+    pub program: String,
+    /// Requirements to capture, each with a test of its own.
+    pub requirements: u32,
+    /// Pieces of evidence to store, over all of them and in runs of their own.
+    pub evidence: u32,
+}
+
+impl Gates {
+    /// Registers it, allows the program, captures the requirements; what the benchmark is told.
+    async fn sow(&self, engine: &Engine) -> anyhow::Result<serde_json::Value> {
+        let owner = Actor::Person { id: UserId::from_uuid(engine.clock().id()), name: "bench".to_owned() };
+        let new = NewProject { path: self.repository.display().to_string(), key: None, name: None };
+        let project = engine.register_project(new, &owner).await?.project;
+        let policy = json!({"commands": [{"program": self.program, "decision": "allow", "inline": true}]});
+        engine.set_document(project.id, POLICY, policy, 0, &owner).await?;
+        for number in 0..self.requirements {
+            let body = json!({
+                "title": format!("part {number} holds"), "description": "It does.", "gates": ["unit"],
+                "rules": [{"gate": "unit", "how": "test", "test": format!("t_{number}")}],
+            });
+            engine::proof::requirements::capture(engine, &project, &body, &owner, None).await?;
+        }
+        seed::evidence(engine, project.id, self.requirements, self.evidence).await?;
+        Ok(json!({"project": project.id}))
+    }
 }
 
 /// What the child tells when it is ready.
@@ -108,8 +154,19 @@ pub fn serve(order: &str) -> anyhow::Result<()> {
         .await;
         let project = plane.project("bench", plane.folder()).await;
         let seeded = match &order.seed {
-            Some(seed) => seed.sow(&plane.engine, project).await?,
+            Some(seed) => {
+                // As much as a project can be told to keep, or the sweep would take the rows away while they are listed.
+                let owner =
+                    Actor::Person { id: UserId::from_uuid(plane.engine.clock().id()), name: "bench".to_owned() };
+                let keep = json!({"keep_runs": 100_000, "keep_days": 36_500});
+                plane.engine.set_document(project, PROOF, keep, 0, &owner).await?;
+                seed.sow(&plane.engine, project).await?
+            }
             None => serde_json::Value::Null,
+        };
+        let seeded = match &order.gates {
+            Some(gates) => gates.sow(&plane.engine).await?,
+            None => seeded,
         };
         let served = plane.serve().await;
         let ready =

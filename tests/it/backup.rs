@@ -19,6 +19,7 @@ use model::{
 use proofhouse_tests::{
     programs::{self, Program},
     server::Server,
+    work,
 };
 use serde_json::{Value, json};
 use testkit::{TestPlane, assert_gapless, plane::Wanted};
@@ -37,6 +38,7 @@ async fn a_backup_under_load_is_a_prefix_that_verifies() {
         join: false,
         once: None,
         retry_of: None,
+        issue: None,
     };
     let run = plane.engine.submit(submit).await.unwrap().run.id;
     let claim = store::ClaimRequest {
@@ -91,7 +93,6 @@ async fn a_backup_under_load_is_a_prefix_that_verifies() {
     };
     plane.stop().await;
     tokio::task::spawn_blocking(move || {
-        programs::restore(&copy);
         let verified = programs::run(&copy, folder.path(), &["verify"]);
         assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
         let other = Server::on(&copy, Program::WithProbe, &[]);
@@ -103,4 +104,60 @@ async fn a_backup_under_load_is_a_prefix_that_verifies() {
     })
     .await
     .unwrap();
+}
+
+/// F20: the same on the real server, asked over its own address while workers write: nothing stops,
+/// and the copy, started as it is, is a prefix that verifies.
+#[test]
+fn a_running_server_is_backed_up_and_checked_under_load() {
+    let server = Server::with_probe();
+    let owner = server.client();
+    let worker = work::worker(&owner);
+    for _ in 0..4 {
+        work::submit(&owner, "probe", json!({}));
+    }
+    let leases = work::claim(&worker, 4, 5);
+    assert_eq!(leases.len(), 4);
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy");
+    let stop = AtomicBool::new(false);
+    let appended: u64 = std::thread::scope(|scope| {
+        let loads: Vec<_> = leases
+            .iter()
+            .map(|lease| {
+                let (client, stop) = (worker.again(), &stop);
+                scope.spawn(move || {
+                    let mut n = 0;
+                    while !stop.load(SeqCst) {
+                        n += 1;
+                        lease.append(&client, &[n]).unwrap().expect(200);
+                    }
+                    n
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(200));
+        for arguments in [&["backup", copy.to_str().unwrap()][..], &["verify"]] {
+            let ran = programs::run(server.root(), folder.path(), arguments);
+            let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+            assert!(ran.status.success(), "{arguments:?}: {said}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        stop.store(true, SeqCst);
+        loads.into_iter().map(|load| load.join().unwrap()).sum()
+    });
+    let again = programs::run(server.root(), folder.path(), &["backup", copy.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(2), "a backup is never overwritten");
+    let verified = programs::run(&copy, folder.path(), &["verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    let other = Server::on(&copy, Program::WithProbe, &[]);
+    let mut kept_of_all = 0;
+    for lease in &leases {
+        let path = format!("runs/{}", lease.run);
+        let (kept, whole) = (other.journal(&path), server.journal(&path));
+        assert_gapless(&kept);
+        assert!(kept.len() > 1 && kept[..] == whole[..kept.len()], "the copy is no prefix");
+        kept_of_all += kept.len() as u64;
+    }
+    assert!(kept_of_all < appended, "the load went on behind the copy: {kept_of_all} of {appended}");
 }

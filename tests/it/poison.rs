@@ -24,6 +24,7 @@ async fn submit(plane: &TestPlane, project: model::id::ProjectId) -> RunId {
         join: false,
         once: None,
         retry_of: None,
+        issue: None,
     };
     plane.engine.submit(ask).await.unwrap().run.id
 }
@@ -58,7 +59,7 @@ async fn a_poison_task_fails_alone() {
                 continue;
             }
             let fence = Fence { task: leased.task.id, generation: leased.task.generation };
-            plane.engine.finish_one(fence, engine::work::Outcome::Done { output: json!({}) }).await.unwrap();
+            plane.engine.finish_one(fence, engine::work::Outcome::done(json!({}))).await.unwrap();
             assert_eq!(leased.task.run, good);
         }
         let good = plane.engine.run(good).await.unwrap();

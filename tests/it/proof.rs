@@ -62,6 +62,7 @@ async fn start(engine: &Engine, project: &Project, config: Value) -> Result<Subm
         join: false,
         once: None,
         retry_of: None,
+        issue: None,
     };
     engine.submit(ask).await
 }
@@ -136,9 +137,9 @@ async fn a_command_runs_once_for_all_who_need_it() {
     assert_eq!(run.verdict.as_deref(), Some("passed"), "{:?}", run.detail);
     assert_eq!(run.progress.total, 2);
     assert_eq!(lines(&repo.at("side.log")), 1);
-    let nothing = plane.engine.retry(run.id, None, None, somebody()).await.unwrap_err();
+    let nothing = plane.engine.retry(run.id, None, None, None, somebody()).await.unwrap_err();
     assert_eq!(nothing.code, Code::WrongState);
-    let again = plane.engine.retry(run.id, Some("all"), None, somebody()).await.unwrap().run;
+    let again = plane.engine.retry(run.id, Some("all"), None, None, somebody()).await.unwrap().run;
     assert_eq!(again.retry_of, Some(run.id));
     ended(&plane.engine, &again).await;
     assert_eq!(lines(&repo.at("side.log")), 2, "another run executes it again");
@@ -222,5 +223,47 @@ async fn a_ref_is_proved_beside_the_checkout() {
     let missing = start(&plane.engine, &project, json!({"target": {"ref": "nowhere"}})).await.unwrap().run;
     let missing = ended(&plane.engine, &missing).await;
     assert_eq!(missing.failure.unwrap().code, model::failure::FailureCode::RefNotFound);
+    plane.stop().await;
+}
+
+// K7: what a run keeps is bounded: an artifact that goes beyond it is left out, a smaller one is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn artifacts_beyond_what_a_run_may_keep_are_left_out() {
+    let write = "mkdir -p $1/artifacts; touch began; while [ ! -e go ]; do sleep 0.02; done; \
+                 echo 123 > $1/artifacts/small; head -c 4000 /dev/zero > $1/artifacts/large";
+    let (plane, repo, project) =
+        proving(&[("good", &["sh", "-c", write, "sh", "{out}"])], &[(".gitignore", "began\ngo\n")]).await;
+    let run = start(&plane.engine, &project, json!({})).await.unwrap().run;
+    for _ in 0..400 {
+        if repo.at("began").exists() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // As if it had kept nearly all that it may.
+    let (id, now) = (run.id, plane.engine.now());
+    let filled = plane.engine.store().write(move |tx| {
+        Box::pin(async move {
+            let digest = model::digest::Digest::of(b"much");
+            tx.blob_insert(&digest, model::limits::ARTIFACTS_PER_RUN - 1_000, now).await?;
+            tx.blob_use(&digest, id).await
+        })
+    });
+    Result::<_, store::StoreError>::unwrap(filled.await);
+    repo.file("go", "");
+    let run = ended(&plane.engine, &run).await;
+    assert_eq!(run.verdict.as_deref(), Some("passed"), "{:?}", run.detail);
+    let of = project.id;
+    let records = plane.engine.store().read(move |tx| {
+        Box::pin(async move {
+            let evidence = tx.evidence_of_run(id).await?.remove(0);
+            let kept = tx.evidence(of, evidence.id).await?.unwrap();
+            let store::EvidenceBody::Kept(evidence) = kept.body else { panic!("it is kept") };
+            tx.command_by_digest(id, &evidence.commands[0].digest).await
+        })
+    });
+    let record = Result::<_, store::StoreError>::unwrap(records.await).unwrap();
+    let kept: Vec<&str> = record.artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
+    assert_eq!(kept, ["small"]);
     plane.stop().await;
 }

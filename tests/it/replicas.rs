@@ -93,3 +93,78 @@ fn streams_and_leases_go_on_at_the_other_replica() {
     assert_eq!(numbers, (last.seq() + 1..=journal.len() as u64).collect::<Vec<_>>());
     assert_gapless(&journal);
 }
+
+/// Whether a replica does what is to happen once.
+fn leads(server: &Server) -> bool {
+    let page = String::from_utf8(server.client().get("//metrics").body).unwrap();
+    page.lines().any(|line| line == "proofhouse_leader 1")
+}
+
+/// F7: the replica that leads is killed. Within ten seconds the other leads, under a newer epoch, and
+/// what came due meanwhile happens once; a lease that is renewed there is kept, one that is not is
+/// handed out again.
+#[test]
+fn leader_work_moves_within_ten_seconds_and_happens_once() {
+    let Some(postgres) = database::postgres_server() else {
+        println!("skipped: F7 needs PostgreSQL, named in PROOFHOUSE_TEST_POSTGRES");
+        return;
+    };
+    let database = Database::postgres(&postgres);
+    let schema = database.schema().unwrap().to_owned();
+    let address = database.address();
+    let mut servers = [(); 2].map(|()| Server::fresh(Program::WithProbe, &["--store", &address]));
+    let from = Instant::now();
+    while !servers.iter().any(leads) {
+        assert!(from.elapsed() < Duration::from_secs(20), "nobody leads");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(servers.iter().filter(|server| leads(server)).count(), 1, "one leads");
+    if leads(&servers[1]) {
+        servers.swap(0, 1);
+    }
+    let [mut one, two] = servers;
+    let here = one.client();
+    let worker = work::worker(&here);
+    let run = work::submit(&here, "probe", json!({"tasks": 2}));
+    let leases = work::claim(&worker, 2, 5);
+    let project = work::text(&here.get(&format!("/runs/{run}")).expect(200), "project");
+    let claimed = Instant::now();
+    one.kill();
+    let killed = Instant::now();
+    // Due already, and nobody leads: it waits for the next leader.
+    database
+        .execute(&format!(
+            "INSERT INTO {schema}.question (id, project, run, kind, state, subject, prompt, schema, expires_at, created_at)
+             VALUES ('{}', '{project}', '{run}', 'question', 'open', 'due', 'Due?', '{{}}', 1, 1)",
+            uuid::Uuid::now_v7()
+        ))
+        .unwrap();
+    let moved = worker.moved(two.address());
+    let expired = |journal: &[serde_json::Value]| testkit::journal::of_kind(journal, "question.expired").len();
+    let path = format!("runs/{run}");
+    while expired(&two.journal(&path)) == 0 {
+        assert!(killed.elapsed() < Duration::from_secs(10), "leader work did not move within ten seconds");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    println!("F7: leader work moved after {:?}", killed.elapsed());
+    assert!(leads(&two));
+    // The killed one comes back, and does not do it again.
+    one.start();
+    let kept = &leases[0];
+    while claimed.elapsed() < model::limits::LEASE + Duration::from_secs(1) {
+        kept.heartbeat(&moved);
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert!(!leads(&one) && leads(&two), "the lead is kept");
+    let again = work::claim(&moved, 2, 10);
+    assert_eq!(again.len(), 1, "{again:?}");
+    assert_eq!((&again[0].task, again[0].generation), (&leases[1].task, 2), "the other lease ran out");
+    assert_eq!(leases[1].complete(&moved, &json!({})).unwrap().problem(409), "PH-1017");
+    kept.complete(&moved, &json!({})).unwrap().expect(200);
+    again[0].complete(&moved, &json!({})).unwrap().expect(200);
+    let journal = two.journal(&path);
+    assert_gapless(&journal);
+    assert_eq!(expired(&journal), 1);
+    assert_eq!(expired(&two.journal(&format!("projects/{project}"))), 1);
+    assert_eq!(journal, one.journal(&path));
+}

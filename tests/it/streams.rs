@@ -72,7 +72,7 @@ fn cut_after(owner: &testkit::http::Client, path: &str, after: Option<&str>, byt
     testkit::sse::whole_events(&raw[..length])
 }
 
-/// F6, K7: readers that take a byte a second slow nobody, and what the server keeps for them is bounded.
+/// F6, K7, D70, S90: readers that take a byte a second slow nobody, and what the server keeps for them is bounded.
 #[test]
 fn slow_readers_slow_nobody() {
     let mut server = Server::with_probe();

@@ -5,7 +5,11 @@
 //! run kind `probe` beside the built-in ones, for what concerns the kernel alone.
 #![expect(clippy::expect_used, reason = "a test's ground fails by panicking, with the reason in the message")]
 
+pub mod cluster;
+pub mod far;
 pub mod process;
 pub mod programs;
+pub mod proving;
+pub mod proxy;
 pub mod server;
 pub mod work;

@@ -75,3 +75,31 @@ pub fn end(status: ExitStatus) -> String {
         (None, None) => "an unknown end".to_owned(),
     }
 }
+
+/// A word that no other process on this machine has in its arguments.
+pub fn tag() -> String {
+    format!("tag{}", uuid::Uuid::now_v7().simple())
+}
+
+/// The processes with this word in their arguments; those that have ended and were not waited for have none.
+pub fn alive(tag: &str) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("Linux lists its processes").flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&arguments).contains(tag) {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// Writes a problem to standard error, and says how a process ends with it: as the product's exit codes.
+pub fn said(problem: &model::problem::Problem) -> u8 {
+    eprintln!("{problem} ({})", problem.code);
+    match problem.code {
+        model::code::Code::Unreachable | model::code::Code::WorkerStateInUse => 4,
+        model::code::Code::ProtocolUnsupported => 5,
+        _ => 2,
+    }
+}

@@ -56,15 +56,6 @@ pub fn run(data: &Path, folder: &Path, arguments: &[&str]) -> Output {
         .expect("the program was built and can be started")
 }
 
-/// Makes a backup's folder the data folder of a plane.
-pub fn restore(backup: &Path) {
-    let database = backup.join("store.db");
-    if database.exists() {
-        std::fs::rename(&database, backup.join("proofhouse.db")).expect("a file can be renamed");
-    }
-    assert!(backup.join("proofhouse.db").exists(), "the backup holds no database");
-}
-
 fn build(what: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);

@@ -19,6 +19,7 @@ use crate::{process::Process, programs::Program};
 pub struct Server {
     program: Program,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     root: PathBuf,
     process: Option<Process>,
     address: Option<SocketAddr>,
@@ -45,9 +46,15 @@ impl Server {
 
     /// A program on a data folder that is the test's own.
     pub fn on(root: &Path, program: Program, arguments: &[&str]) -> Self {
+        Self::surrounded(root, program, arguments, &[])
+    }
+
+    /// The same with further variables in its environment, in all its lives.
+    pub fn surrounded(root: &Path, program: Program, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut server = Self {
             program,
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            environment: environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
             root: root.to_owned(),
             process: None,
             address: None,
@@ -70,6 +77,8 @@ impl Server {
 
     /// Starts it again on its folder, and waits until it is ready. Answers how long that took.
     pub fn start(&mut self) -> Duration {
+        // Building it, where that is still to be done, is not part of its start.
+        self.program.path();
         let from = Instant::now();
         self.spawn();
         let address = self.published(from);
@@ -91,6 +100,7 @@ impl Server {
         let child = Command::new(self.program.path())
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("PROOFHOUSE_DATA", &self.root)
             .env_remove("PROOFHOUSE_STORE")
             .env_remove("PROOFHOUSE_LISTEN")

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    exit::Exit,
     fault::{Doing as _, Fault},
     json::Look as _,
     transport::{Body, Lost, Transport, http::unreachable, whole},
@@ -75,6 +74,11 @@ impl Api {
         self.call(Method::DELETE, path, None, &[]).await
     }
 
+    /// Removes what has not changed since `revision`.
+    pub async fn delete_at(&self, path: &str, revision: u64) -> Result<Value, Fault> {
+        self.call(Method::DELETE, path, None, &[("if-match", &revision.to_string())]).await
+    }
+
     /// Up to `limit` items of a list over its pages; the last page's document with all the items.
     pub async fn list(&self, path: &str, limit: usize) -> Result<Value, Fault> {
         let mut items: Vec<Value> = Vec::new();
@@ -101,18 +105,12 @@ impl Api {
 
     /// Checks what is stored; `of` names a run or a project, and nothing means all of it.
     pub async fn verify(&self, of: &[(&str, String)]) -> Result<Value, Fault> {
-        match &self.transport {
-            Transport::Remote(_) => self.get(&with_query("/verify", of)).await.map_err(only_offline),
-            Transport::InProcess(plane) => plane.verify(of).await,
-        }
+        self.get(&with_query("/verify", of)).await
     }
 
     /// Writes a backup into a folder of the plane's machine.
     pub async fn backup(&self, folder: &Path) -> Result<Value, Fault> {
-        match &self.transport {
-            Transport::Remote(_) => self.post("/backups", &json!({"folder": folder})).await.map_err(only_offline),
-            Transport::InProcess(plane) => plane.backup(folder).await,
-        }
+        self.post("/backups", &json!({"folder": folder})).await
     }
 
     /// Opens an answer that is read piece by piece.
@@ -220,16 +218,6 @@ impl From<OpenFailed> for Fault {
             OpenFailed::Refused(fault) => fault,
         }
     }
-}
-
-/// A server that has no such route leaves the way over the data folder.
-fn only_offline(fault: Fault) -> Fault {
-    if fault.is(Code::RouteUnknown) {
-        return fault
-            .exiting(Exit::Unreachable)
-            .hinted("this server cannot do it; stop it, and the command works on the data folder itself");
-    }
-    fault
 }
 
 fn read(status: StatusCode, body: &[u8]) -> Result<Value, Fault> {

@@ -55,14 +55,27 @@ pub enum Verb {
     Init(verbs::init::Args),
     #[command(subcommand)]
     Proof(verbs::proof::Verb),
+    Dispatch(verbs::dispatch::Args),
+    #[command(subcommand)]
+    Role(verbs::role::Verb),
     #[command(subcommand)]
     Run(verbs::run::Verb),
+    #[command(subcommand)]
+    Issue(verbs::issue::Verb),
     Log(verbs::log::Args),
     Answer(verbs::answer::Args),
+    #[command(subcommand)]
+    Ledger(verbs::ledger::Verb),
     #[command(subcommand)]
     Project(verbs::project::Verb),
     #[command(subcommand)]
     Token(verbs::token::Verb),
+    #[command(subcommand)]
+    Agent(verbs::agent::Verb),
+    #[command(subcommand)]
+    Provider(verbs::provider::Verb),
+    #[command(subcommand)]
+    Worker(verbs::worker::Verb),
     Serve(verbs::serve::Args),
     Verify(verbs::verify::Args),
     Backup(verbs::backup::Args),
@@ -79,9 +92,15 @@ impl Verb {
         let works = matches!(
             self,
             Self::Proof(Proof::Run(_) | Proof::Watch(_) | Proof::Retry(_))
+                | Self::Dispatch(_)
                 | Self::Run(Run::Start { .. } | Run::Watch { .. } | Run::Retry { .. })
         );
         Role { owner: self.name(), works }
+    }
+
+    /// Whether it stays and runs the commands of others, as a server and a worker do.
+    pub const fn stays(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Worker(verbs::worker::Verb::Run(_)))
     }
 
     const fn name(&self) -> &'static str {
@@ -89,11 +108,18 @@ impl Verb {
             Self::Init(_) => "init",
             Self::Proof(verbs::proof::Verb::Run(_)) => "proof run",
             Self::Proof(_) => "proof",
+            Self::Dispatch(_) => "dispatch",
+            Self::Role(_) => "role",
             Self::Run(_) => "run",
+            Self::Issue(_) => "issue",
             Self::Log(_) => "log",
             Self::Answer(_) => "answer",
+            Self::Ledger(_) => "ledger",
             Self::Project(_) => "project",
             Self::Token(_) => "token",
+            Self::Agent(_) => "agent",
+            Self::Provider(_) => "provider",
+            Self::Worker(_) => "worker",
             Self::Serve(_) => "serve",
             Self::Verify(_) => "verify",
             Self::Backup(_) => "backup",
@@ -108,11 +134,18 @@ impl Verb {
         match self {
             Self::Init(args) => verbs::init::run(args, context).await,
             Self::Proof(verb) => verb.run(context).await,
+            Self::Dispatch(args) => verbs::dispatch::run(args, context).await,
+            Self::Role(verb) => verb.run(context).await,
             Self::Run(verb) => verb.run(context).await,
+            Self::Issue(verb) => verb.run(context).await,
             Self::Log(args) => verbs::log::run(args, context).await,
             Self::Answer(args) => verbs::answer::run(args, context).await,
+            Self::Ledger(verb) => verb.run(context).await,
             Self::Project(verb) => verb.run(context).await,
             Self::Token(verb) => verb.run(context).await,
+            Self::Agent(verb) => verb.run(context).await,
+            Self::Provider(verb) => verb.run(context).await,
+            Self::Worker(verb) => verb.run(context).await,
             Self::Serve(args) => verbs::serve::run(args, context).await,
             Self::Verify(args) => verbs::verify::run(args, context).await,
             Self::Backup(args) => verbs::backup::run(args, context).await,

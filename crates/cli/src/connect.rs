@@ -44,9 +44,11 @@ pub async fn plane(place: &Place, role: Role) -> Result<Api, Fault> {
         let opening = Opening {
             data: &place.data,
             store: place.store.as_deref(),
+            blobs: place.blobs.clone(),
             owner: role.owner,
             listen: role.works.then_some("127.0.0.1:0"),
             allowed_hosts: Vec::new(),
+            backups: None,
             works: role.works,
             slots: None,
         };

@@ -26,6 +26,7 @@ variables! {
     TOKEN = "PROOFHOUSE_TOKEN", "the token that is sent to the plane of --server";
     PROJECT = "PROOFHOUSE_PROJECT", "the project's key or id, where --project is not given";
     STORE = "PROOFHOUSE_STORE", "the store's address (sqlite:FILE or postgres://...), where --store is not given";
+    BLOBS = "PROOFHOUSE_BLOBS", "the folder for blobs that replicas over one PostgreSQL share, where --blobs is not given";
     LISTEN = "PROOFHOUSE_LISTEN", "the address `serve` listens on, where --listen is not given";
     LOG = "PROOFHOUSE_LOG", "what is logged, as level or target=level pairs (default info)";
     NO_COLOR = "NO_COLOR", "any value turns colour off";

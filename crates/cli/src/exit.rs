@@ -47,17 +47,22 @@ impl Exit {
             Code::NothingProven | Code::EvidenceTampered => Self::Unproven,
             Code::DataFolderInUse
             | Code::DataFolderUnusable
+            | Code::WorkerStateInUse
+            | Code::WorkerStateUnusable
             | Code::DatabaseNewer
             | Code::DatabaseDamaged
             | Code::PortInUse
             | Code::Unreachable
             | Code::GitMissing
             | Code::GitFailed
+            | Code::ApplyFailed
+            | Code::ContextFailed
             | Code::DiskFull
             | Code::TooMany
             | Code::HostRefused
             | Code::StoreUnavailable
             | Code::TimedOut => Self::Unreachable,
+            Code::ProtocolUnsupported => Self::Refused,
             Code::Internal => Self::Bug,
             other => Self::of_status(other.status()),
         }
@@ -87,7 +92,8 @@ pub fn of_run(run: &Value, allow_empty: bool) -> Exit {
     }
     match (text("status"), text("verdict")) {
         (_, "failed") => Exit::No,
-        ("completed", "passed") => Exit::Ok,
+        ("completed", "passed" | "applied" | "no_changes") => Exit::Ok,
+        ("completed", "partial" | "unapplied") => Exit::No,
         ("completed", _) if empty == Some("already_clear") || (allow_empty && empty.is_some()) => Exit::Ok,
         (_, "unproven" | "needs_human" | "nothing_proven") => Exit::Unproven,
         ("failed" | "cancelled", _) => Exit::No,
@@ -125,6 +131,10 @@ mod tests {
             (json!({"status": "cancelled", "verdict": "failed"}), false, Exit::No),
             (json!({"status": "cancelled", "verdict": "unproven"}), false, Exit::Unproven),
             (json!({"status": "waiting", "verdict": null}), false, Exit::Unproven),
+            (json!({"status": "completed", "verdict": "applied"}), false, Exit::Ok),
+            (json!({"status": "completed", "verdict": "no_changes"}), false, Exit::Ok),
+            (json!({"status": "completed", "verdict": "partial"}), false, Exit::No),
+            (json!({"status": "completed", "verdict": "unapplied"}), false, Exit::No),
             (json!({"status": "completed", "verdict": "needs_human"}), false, Exit::Unproven),
             (json!({"status": "completed", "verdict": "nothing_proven"}), false, Exit::Unproven),
             (

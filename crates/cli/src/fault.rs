@@ -114,6 +114,17 @@ impl Fault {
         &self.0.hint
     }
 
+    /// What to do, for a person at a terminal; none where the sentence says it all. The plane's own words
+    /// for wrong values point into the document that only a program sees.
+    pub fn advice(&self) -> Option<&str> {
+        let hint = if self.is(Code::Invalid) && self.0.hint == Code::Invalid.hint() {
+            "`--help` says what each flag takes"
+        } else {
+            &self.0.hint
+        };
+        Some(hint).filter(|hint| !hint.is_empty())
+    }
+
     /// The wrong values, each as one line.
     pub fn errors(&self) -> impl Iterator<Item = String> + '_ {
         self.0.errors.iter().map(|(pointer, message)| match pointer.as_str() {

@@ -8,10 +8,12 @@
 //! environment only through [`env`].
 
 mod ago;
+mod amount;
 mod api;
 mod cli;
 mod connect;
 mod context;
+mod dispatched;
 mod env;
 mod exit;
 mod fault;
@@ -27,6 +29,7 @@ mod progress;
 mod sse;
 mod table;
 mod transport;
+mod tree;
 mod verbs;
 mod verdict;
 
@@ -38,6 +41,10 @@ use std::{
 use clap::Parser as _;
 
 use crate::{cli::Cli, context::Context, exit::Exit, fault::Fault, out::Out, place::Place};
+
+/// Rows and requests are made on one thread and dropped on another, which the system's allocator makes dear.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -51,6 +58,12 @@ fn main() -> ExitCode {
         }
     };
     let out = Out::new(cli.global.json, cli.global.color);
+    // Before there is a second thread.
+    if cli.verb.stays()
+        && let Err(error) = exec::run::start_spawner()
+    {
+        out.remark(format!("warning: {error}: commands are forked from the server itself"));
+    }
     let exit = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let ran = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(cli, out))));
@@ -91,12 +104,14 @@ fn tell(fault: &Fault, out: Out) -> Exit {
         out.remark(fault.document());
         return fault.exit();
     }
-    out.remark(format!("error: {}", out::clean_lines(&fault.to_string())));
-    for error in fault.errors() {
+    let sentence = fault.to_string();
+    out.remark(format!("error: {}", out::clean_lines(&sentence)));
+    // One wrong value is named in the sentence already.
+    for error in fault.errors().filter(|error| !sentence.contains(error.as_str())) {
         out.remark(format!("  {}", out::clean(&error)));
     }
-    if !fault.hint().is_empty() {
-        out.remark(format!("hint: {}", out::clean_lines(fault.hint())));
+    if let Some(hint) = fault.advice() {
+        out.remark(format!("hint: {}", out::clean_lines(hint)));
     }
     fault.exit()
 }

@@ -34,6 +34,8 @@ pub struct Out {
     pub json: bool,
     /// Whether standard output takes live, moving lines.
     pub live: bool,
+    /// Whether the terminal shows plain letters only.
+    pub plain: bool,
     colour: bool,
 }
 
@@ -73,7 +75,7 @@ impl Out {
             Colour::Never => false,
             Colour::Auto => terminal && !dumb && env::NO_COLOR.value().is_none(),
         };
-        Self { json, live: terminal && !dumb && !json, colour: colour && !json }
+        Self { json, live: terminal && !dumb && !json, colour: colour && !json, plain: dumb }
     }
 
     /// Writes a line to standard output.
@@ -137,7 +139,7 @@ impl Out {
 impl Out {
     /// For tests of renderings: no colour, no terminal.
     pub const fn plain() -> Self {
-        Self { json: false, live: false, colour: false }
+        Self { json: false, live: false, colour: false, plain: true }
     }
 }
 

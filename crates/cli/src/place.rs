@@ -29,6 +29,8 @@ pub struct Place {
     pub token: Option<String>,
     /// The store, where it is not the folder's own database.
     pub store: Option<String>,
+    /// The folder for blobs, where it is not the data folder.
+    pub blobs: Option<PathBuf>,
 }
 
 impl Place {
@@ -43,7 +45,7 @@ impl Place {
                     .hinted("name one with --data or PROOFHOUSE_DATA"));
             }
         };
-        Ok(Self { data, server, token: env::TOKEN.text(), store: env::STORE.text() })
+        Ok(Self { data, server, token: env::TOKEN.text(), store: env::STORE.text(), blobs: env::BLOBS.path() })
     }
 
     /// The server that says it runs on the data folder, if its process is there.
@@ -85,7 +87,7 @@ mod tests {
     use super::*;
 
     fn place(folder: &Path) -> Place {
-        Place { data: folder.to_owned(), server: None, token: None, store: None }
+        Place { data: folder.to_owned(), server: None, token: None, store: None, blobs: None }
     }
 
     #[test]

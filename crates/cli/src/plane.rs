@@ -5,22 +5,27 @@ use std::{
     convert::Infallible,
     fmt, io,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use engine::{Engine, EngineConfig, clock::Clock, data::DataFolder};
+use engine::{
+    Engine, EngineConfig,
+    clock::Clock,
+    data::{DataFolder, ServerAddress},
+};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response};
-use model::{code::Code, journal::StreamId, problem::Problem};
-use serde_json::{Value, json};
+use model::{code::Code, problem::Problem};
 use server::ServerConfig;
-use store::{Blobs, Store, StoreUrl};
+use store::{Store, StoreUrl};
 use tokio::{
     net::{TcpListener, lookup_host},
     sync::oneshot,
     task::JoinHandle,
+    time::{Instant, sleep},
 };
 use tower::ServiceExt as _;
 
@@ -37,12 +42,16 @@ pub struct Opening<'a> {
     pub data: &'a Path,
     /// The store, where it is not the folder's own database.
     pub store: Option<&'a str>,
+    /// The folder in which blobs lie, where it is not the data folder.
+    pub blobs: Option<PathBuf>,
     /// What the process is, for whoever else wants the folder.
     pub owner: &'a str,
     /// Where to listen; nowhere for a command that ends soon.
     pub listen: Option<&'a str>,
     /// Names, beside loopback, under which the server may be called.
     pub allowed_hosts: Vec<String>,
+    /// Where backups go that are asked for over the network; a folder in the data folder when absent.
+    pub backups: Option<PathBuf>,
     /// Whether this process does the work of runs.
     pub works: bool,
     /// Commands at once, where it is not the machine's cores.
@@ -77,9 +86,10 @@ impl fmt::Debug for Plane {
 impl Plane {
     /// Takes the folder's lock, opens the store, starts the engine and, where asked to, listens.
     pub async fn open(opening: Opening<'_>) -> Result<Self, Fault> {
-        let data = DataFolder::open(opening.data, opening.owner)?;
+        let data = DataFolder::open(opening.data, opening.owner)?.with_blobs(opening.blobs);
+        let killed = engine::data::server_of(data.root());
         let listener = match opening.listen {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind(address, killed.as_ref()).await?),
             None => None,
         };
         let bound = match &listener {
@@ -109,7 +119,12 @@ impl Plane {
         };
         let engine = Engine::start(config).await.doing("start the plane")?;
         let access = server::auth::local_access(&engine).await.doing("prepare the local access")?;
-        let config = ServerConfig { bound, allowed_hosts: opening.allowed_hosts, ..ServerConfig::default() };
+        let config = ServerConfig {
+            bound,
+            allowed_hosts: opening.allowed_hosts,
+            backups: opening.backups,
+            ..ServerConfig::default()
+        };
         let router = server::build(server::Plane { engine: engine.clone(), config });
         let serving = listener.map(|listener| serve(listener, router.clone()));
         let inner =
@@ -163,31 +178,8 @@ impl Plane {
         Ok(answer.map(|body| body.map_err(|error| Lost(format!("the answer broke off: {error}"))).boxed_unsync()))
     }
 
-    /// Checks what is stored: of a run, of a project, or all of it.
-    pub async fn verify(&self, of: &[(&str, String)]) -> Result<Value, Fault> {
-        let store = self.inner.engine.store();
-        let blobs = self.blobs()?;
-        let found = match of.first().map(|(what, id)| (*what, id.as_str())) {
-            Some(("run", id)) => {
-                store.verify_stream(StreamId::Run(id.parse().map_err(|_| Problem::not_found())?)).await
-            }
-            Some((_, id)) => store.verify_project(id.parse().map_err(|_| Problem::not_found())?, &blobs).await,
-            None => store.verify_all(&blobs).await,
-        };
-        Ok(json!(found.map_err(Problem::from)?))
-    }
-
-    /// Writes a backup into a folder.
-    pub async fn backup(&self, folder: &Path) -> Result<Value, Fault> {
-        let made = self.inner.engine.store().backup(&self.blobs()?, folder, self.inner.engine.now()).await;
-        Ok(json!(made.map_err(Problem::from)?))
-    }
-
-    fn blobs(&self) -> Result<Blobs, Fault> {
-        Ok(Blobs::open(self.inner.engine.data().root()).map_err(Problem::from)?)
-    }
-
-    /// Ends it in order: no new connections, accepted calls answered, leases handed back (F21).
+    /// Ends it in order: no new connections, accepted calls answered, leases handed back (F21), and
+    /// last the store closed, with everything in its file (F11).
     pub async fn close(&self) {
         self.inner.engine.data().unpublish();
         let serving = self.inner.serving.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -201,6 +193,7 @@ impl Plane {
             }
         };
         tokio::join!(http, self.inner.engine.shutdown());
+        self.inner.engine.store().close().await;
     }
 }
 
@@ -213,11 +206,29 @@ fn serve(listener: TcpListener, router: axum::Router) -> Serving {
     Serving { stop, ended }
 }
 
-/// Binds an address such as `127.0.0.1:7420` or `localhost:7420`.
-async fn bind(address: &str) -> Result<TcpListener, Fault> {
+/// How long an address is tried that the folder's last server was killed on: a child that it was just
+/// starting may hold the socket until it comes to execute its program.
+const AFTER_A_KILL: Duration = Duration::from_secs(3);
+
+/// Binds an address such as `127.0.0.1:7420` or `localhost:7420`. `killed` is the folder's last server,
+/// when it did not end in order.
+async fn bind(address: &str, killed: Option<&ServerAddress>) -> Result<TcpListener, Fault> {
     let wrong = || Fault::usage(format!("--listen {address}: expected ADDRESS:PORT, such as 127.0.0.1:7420"));
     let candidates: Vec<SocketAddr> = lookup_host(address).await.map_err(|_| wrong())?.collect();
-    TcpListener::bind(&*candidates).await.map_err(|error| cannot_listen(address, &error))
+    let port = |url: &str| url.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+    let again = killed
+        .and_then(|server| port(&server.url))
+        .is_some_and(|port| candidates.iter().any(|candidate| candidate.port() == port));
+    let until = Instant::now() + if again { AFTER_A_KILL } else { Duration::ZERO };
+    loop {
+        match TcpListener::bind(&*candidates).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(cannot_listen(address, &error)),
+        }
+    }
 }
 
 fn cannot_listen(address: &str, error: &io::Error) -> Fault {

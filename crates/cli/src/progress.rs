@@ -152,6 +152,17 @@ impl Progress {
             }
             "note" => note(data, false),
             "warning" => note(data, true),
+            "task.phase" => {
+                vec![Shown::Note(clean(data.text("/phase")).replace('_', " "), false)]
+            }
+            "task.step" => vec![Shown::Note(clean(data.text("/step")).into_owned(), false)],
+            "agent.tool" if data.text("/status") == "requested" => {
+                let about =
+                    ["/input/command", "/input/path", "/input/file_path"].into_iter().find_map(|at| data.maybe(at));
+                let about = about.and_then(|text| text.lines().next()).unwrap_or_default();
+                let about = crate::table::cut(&clean(about), 100);
+                vec![Shown::Note(format!("{} {about}", clean(data.text("/name"))).trim_end().to_owned(), false)]
+            }
             "task.requeued" => {
                 vec![Shown::Note(format!("a command is tried again: {}", clean(data.text("/reason"))), true)]
             }
@@ -208,11 +219,11 @@ fn command_title(data: &Value) -> String {
 /// The mark and tone of a verdict, state or status.
 pub fn mark(word: &str) -> (&'static str, Tone) {
     match word {
-        "passed" | "satisfied" | "completed" | "clear" | "ok" => ("✓", Tone::Good),
-        "failed" | "tampered" => ("✗", Tone::Bad),
+        "passed" | "satisfied" | "completed" | "clear" | "ok" | "applied" | "no_changes" => ("✓", Tone::Good),
+        "failed" | "tampered" | "unapplied" => ("✗", Tone::Bad),
         "running" => ("▸", Tone::Busy),
         "waived" => ("–", Tone::Dim),
-        "waiting" | "paused" | "unproven" | "open" | "stale" => ("○", Tone::Unsure),
+        "waiting" | "paused" | "unproven" | "open" | "stale" | "partial" => ("○", Tone::Unsure),
         _ => ("·", Tone::Dim),
     }
 }
@@ -231,6 +242,8 @@ pub fn gate_line(gate: &Gate, out: &Out, width: Option<usize>) -> String {
     let why = match (gate.reason.as_str(), gate.message.as_str()) {
         ("", message) => message.to_owned(),
         (reason, "") => reason.to_owned(),
+        // Some messages begin with the reason's own word.
+        (reason, message) if message.starts_with(reason) => message.to_owned(),
         (reason, message) => format!("{reason}: {message}"),
     };
     line.push_str(&out.dim(format!(" {took:>8}")));

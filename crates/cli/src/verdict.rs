@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    ago,
+    ago, dispatched,
     json::{Look as _, abbreviated, short},
     out::{Out, Tone, clean},
     progress::mark,
@@ -58,6 +58,10 @@ pub fn lines(run: &Value, out: &Out) -> Vec<String> {
                 say("message", clean(message).into_owned());
             }
         }
+    }
+    if run.pointer("/dispatch").is_some_and(Value::is_object) {
+        lines.extend(dispatched::lines(run, out));
+        return lines;
     }
     if let Some(reason) = empty {
         say("empty", reason.to_owned());

@@ -6,7 +6,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -59,7 +62,9 @@ impl Chunk {
         }
         let frames = frames.freeze();
         let entries = spans.into_iter().map(|(seq, from, to)| Rendered { seq, json: frames.slice(from..to) }).collect();
-        Some(Self { first: first.seq, last: last.seq, entries, frames, ends: last.kind == "run.finished" })
+        // A project's stream tells of the ends of its runs, and goes on.
+        let ends = matches!(last.stream, StreamId::Run(_)) && last.kind == "run.finished";
+        Some(Self { first: first.seq, last: last.seq, entries, frames, ends })
     }
 }
 
@@ -70,6 +75,8 @@ pub struct Bus(Arc<Inner>);
 struct Inner {
     store: Store,
     live: Mutex<HashMap<StreamId, Weak<Live>>>,
+    /// Bytes in all tails together.
+    kept: Arc<AtomicUsize>,
 }
 
 /// A stream that somebody reads now.
@@ -80,6 +87,14 @@ struct Live {
     /// The newest number in the tail.
     head: watch::Sender<u64>,
     tail: Mutex<VecDeque<Arc<Chunk>>>,
+    kept: Arc<AtomicUsize>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let tail = self.tail.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.kept.fetch_sub(tail.iter().map(|chunk| chunk.frames.len()).sum(), Relaxed);
+    }
 }
 
 /// A reader's interest in a stream. Dropping it ends the interest.
@@ -102,7 +117,7 @@ pub enum Tail {
 impl Bus {
     /// A bus over this store.
     pub fn new(store: Store) -> Self {
-        Self(Arc::new(Inner { store, live: Mutex::default() }))
+        Self(Arc::new(Inner { store, live: Mutex::default(), kept: Arc::default() }))
     }
 
     /// Says that a stream has an entry with this number. Cheap, and ignored when nobody reads.
@@ -125,13 +140,18 @@ impl Bus {
             return Subscription { live, head };
         }
         streams.retain(|_, live| live.strong_count() > 0);
-        let live =
-            Arc::new(Live { stream, hint: watch::Sender::new(0), head: watch::Sender::new(0), tail: Mutex::default() });
+        let live = Arc::new(Live::new(stream, Arc::clone(&self.0.kept)));
         streams.insert(stream, Arc::downgrade(&live));
         drop(streams);
         let head = live.head.subscribe();
         tokio::spawn(pump(self.0.store.clone(), Arc::downgrade(&live), live.hint.subscribe()));
         Subscription { live, head }
+    }
+}
+
+impl Live {
+    fn new(stream: StreamId, kept: Arc<AtomicUsize>) -> Self {
+        Self { stream, hint: watch::Sender::new(0), head: watch::Sender::new(0), tail: Mutex::default(), kept }
     }
 }
 
@@ -211,13 +231,14 @@ fn push(live: &Live, chunk: Chunk) {
     let last = chunk.last;
     {
         let mut tail = locked(&live.tail);
+        live.kept.fetch_add(chunk.frames.len(), Relaxed);
         tail.push_back(Arc::new(chunk));
         let mut entries: usize = tail.iter().map(|chunk| chunk.entries.len()).sum();
-        let mut bytes: usize = tail.iter().map(|chunk| chunk.frames.len()).sum();
-        while tail.len() > 1 && (entries > limits::TAIL_ENTRIES || bytes > limits::TAIL_BYTES) {
+        // Over all streams: where many are read, each keeps less, and its slow readers read the journal.
+        while tail.len() > 1 && (entries > limits::TAIL_ENTRIES || live.kept.load(Relaxed) > limits::TAIL_BYTES) {
             if let Some(oldest) = tail.pop_front() {
                 entries -= oldest.entries.len();
-                bytes -= oldest.frames.len();
+                live.kept.fetch_sub(oldest.frames.len(), Relaxed);
             }
         }
     }
@@ -227,4 +248,85 @@ fn push(live: &Live, chunk: Chunk) {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while holding these locks half-way through a change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{id::RunId, journal::NewEntry, time::Timestamp};
+    use serde_json::json;
+
+    use super::*;
+
+    // X24, W1: the last entry of a run ends its own stream; the project's, which tells it too, goes on.
+    #[test]
+    fn only_the_stream_of_a_run_ends_with_it() {
+        let last = |stream: StreamId| Entry {
+            stream,
+            seq: 7,
+            at: Timestamp::from_micros(1),
+            kind: "run.finished".to_owned(),
+            span: None,
+            parent: None,
+            edge: None,
+            level: model::journal::Level::Info,
+            data: "{}".to_owned(),
+        };
+        let id = uuid::Uuid::from_u128(1);
+        let ends = |stream: StreamId| Chunk::of(&[last(stream)]).unwrap().ends;
+        assert!(ends(StreamId::Run(RunId::from_uuid(id))));
+        assert!(!ends(StreamId::Project(model::id::ProjectId::from_uuid(id))));
+        assert!(!ends(StreamId::Audit(model::id::ProjectId::from_uuid(id))));
+    }
+
+    // K7, F6: all tails together stay below their limit, however many streams are read, and give it
+    // back with their last reader.
+    #[test]
+    fn the_tails_of_all_streams_share_one_limit() {
+        let kept = Arc::new(AtomicUsize::new(0));
+        let chunk = |stream: StreamId, seq: u64| {
+            let entry = NewEntry::new("note", json!({"text": "x".repeat(200_000)}));
+            Chunk::of(&[Entry {
+                stream,
+                seq,
+                at: Timestamp::from_micros(1),
+                kind: entry.kind.into_owned(),
+                span: None,
+                parent: None,
+                edge: None,
+                level: entry.level,
+                data: entry.data.to_string(),
+            }])
+            .unwrap()
+        };
+        let lives: Vec<Live> = (0..20)
+            .map(|n| Live::new(StreamId::Run(RunId::from_uuid(uuid::Uuid::from_u128(n))), Arc::clone(&kept)))
+            .collect();
+        for seq in 1..=30 {
+            for live in &lives {
+                push(live, chunk(live.stream, seq));
+                // The newest of each stays, whatever the others hold.
+                assert!(kept.load(Relaxed) <= limits::TAIL_BYTES + lives.len() * 210_000);
+                assert_eq!(locked(&live.tail).back().map(|chunk| chunk.last), Some(seq));
+            }
+        }
+        let counted: usize = lives
+            .iter()
+            .flat_map(|live| locked(&live.tail).iter().map(|chunk| chunk.frames.len()).collect::<Vec<_>>())
+            .sum();
+        assert_eq!(kept.load(Relaxed), counted);
+        drop(lives);
+        assert_eq!(kept.load(Relaxed), 0);
+
+        // One alone keeps so many entries at most.
+        let live = Live::new(StreamId::Run(RunId::from_uuid(uuid::Uuid::from_u128(99))), kept);
+        let small = |seq: u64| {
+            let mut chunk = chunk(live.stream, seq);
+            chunk.entries = vec![chunk.entries[0].clone(); 1_000];
+            chunk
+        };
+        for seq in 1..=10 {
+            push(&live, small(seq));
+        }
+        assert_eq!(locked(&live.tail).len(), limits::TAIL_ENTRIES / 1_000);
+    }
 }

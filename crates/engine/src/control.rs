@@ -16,8 +16,10 @@ use store::{QuestionEnd, RunChange};
 use crate::{
     Engine,
     kind::Event,
+    ledger,
+    once::{self, Once},
     runs,
-    submit::{Once, Submit, Submitted},
+    submit::{Submit, Submitted},
 };
 
 impl Engine {
@@ -118,11 +120,12 @@ impl Engine {
     /// Starts a new run that tries an ended one again; the old run never changes (X12, P25).
     ///
     /// # Errors
-    /// 409 when the run has not ended or nothing is left to try.
+    /// 409 when the run has not ended or nothing is left to try; 422 for changes of the config that the kind refuses.
     pub async fn retry(
         &self,
         run: RunId,
         mode: Option<&str>,
+        changes: Option<&Value>,
         once: Option<Once>,
         actor: Actor,
     ) -> Result<Submitted, Problem> {
@@ -130,7 +133,11 @@ impl Engine {
         if !old.status.is_terminal() {
             return Err(runs::wrong_state(&old, "only an ended run can be retried"));
         }
-        let config = self.kinds().named(&old.kind)?.retry_config(&old, mode)?;
+        let kind = self.kinds().named(&old.kind)?;
+        let mut config = kind.retry_config(&old, mode)?;
+        if let Some(changes) = changes {
+            kind.change_config(&mut config, changes)?;
+        }
         self.submit(Submit {
             project: old.project,
             kind: old.kind,
@@ -139,21 +146,32 @@ impl Engine {
             join: false,
             once,
             retry_of: Some(run),
+            issue: old.issue,
         })
         .await
     }
 
-    /// Answers a question, once. The answer's shape is the kind's business.
+    /// Answers a question, once (S59); the same request again gets its first answer again. The answer's shape is the
+    /// kind's business.
     ///
     /// # Errors
-    /// 409 when it was answered before, with the first answer; 410 when it expired or was withdrawn.
-    pub async fn answer(&self, question: QuestionId, answer: Value, actor: &Actor) -> Result<Question, Problem> {
+    /// 409 when it was answered before, with the first answer, who gave it and when; 410 when it expired or was withdrawn.
+    pub async fn answer(
+        &self,
+        question: QuestionId,
+        answer: Value,
+        actor: &Actor,
+        once: Option<Once>,
+    ) -> Result<Question, Problem> {
         let (engine, actor, now) = (self.clone(), actor.clone(), self.now());
         let question = self
             .store()
             .write(move |tx| {
-                let (engine, actor, answer) = (engine.clone(), actor.clone(), answer.clone());
+                let (engine, actor, answer, once) = (engine.clone(), actor.clone(), answer.clone(), once.clone());
                 Box::pin(async move {
+                    if let Some(before) = once::answered::<QuestionId>(tx, once.as_ref(), now).await? {
+                        return tx.question(before).await?.ok_or_else(Problem::not_found);
+                    }
                     let asked = tx.question(question).await?.ok_or_else(Problem::not_found)?;
                     let mut run = tx.run_lock(asked.run).await?.ok_or_else(Problem::not_found)?;
                     let asked = tx.question(question).await?.ok_or_else(Problem::not_found)?;
@@ -162,7 +180,8 @@ impl Engine {
                         QuestionState::Answered => {
                             return Err(Problem::new(Code::QuestionClosed, "the question was already answered")
                                 .with("answer", asked.answer.unwrap_or_default())
-                                .with("answered_by", json!(asked.answered_by)));
+                                .with("answered_by", json!(asked.answered_by))
+                                .with("answered_at", json!(asked.ended_at)));
                         }
                         QuestionState::Expired | QuestionState::Withdrawn => {
                             let because = asked.because.as_deref().unwrap_or("its time is over");
@@ -178,15 +197,47 @@ impl Engine {
                     let data = json!({"question": asked.id, "subject": asked.subject, "actor": actor});
                     tx.journal_append(StreamId::Run(run.id), &[NewEntry::new("question.answered", data.clone())], now)
                         .await?;
-                    kind.on(tx, &mut run, Event::Answered(&answered), now).await?;
+                    ledger::told(&*kind, tx, &mut run, &answered, now).await?;
                     runs::after_change(&*kind, tx, &mut run, now).await?;
                     runs::board(tx, &run, "question.answered", data, now).await?;
+                    once::answer(tx, once.as_ref(), 200, &asked.id).await?;
                     Ok(answered)
                 })
             })
             .await?;
+        self.tell_waiters().await;
         self.wake();
         Ok(question)
+    }
+
+    /// Tells runs how a question ended that another run had asked, or that was taken from them (P67): each
+    /// in its own transaction, since a run's row is locked alone. What is not told now, the sweep tells.
+    pub(crate) async fn tell_waiters(&self) {
+        let due = self.store().read(|tx| Box::pin(async move { tx.question_waiters_due().await })).await;
+        for (run, question) in due.unwrap_or_default() {
+            if let Err(problem) = self.tell_waiter(run, question).await {
+                tracing::warn!(%run, %question, %problem, "a run could not be told how a question ended");
+            }
+        }
+    }
+
+    async fn tell_waiter(&self, run: RunId, question: QuestionId) -> Result<(), Problem> {
+        let (engine, now) = (self.clone(), self.now());
+        self.store()
+            .write(move |tx| {
+                let engine = engine.clone();
+                Box::pin(async move {
+                    let Some(mut run) = tx.run_lock(run).await? else { return Ok(()) };
+                    if !tx.question_told(run.id, question).await? || run.status.is_terminal() {
+                        return Ok(());
+                    }
+                    let Some(ended) = tx.question(question).await? else { return Ok(()) };
+                    let kind = engine.kinds().named(&run.kind)?;
+                    ledger::told(&*kind, tx, &mut run, &ended, now).await?;
+                    runs::after_change(&*kind, tx, &mut run, now).await
+                })
+            })
+            .await
     }
 
     /// A run by id.

@@ -1,9 +1,12 @@
 //! The data folder: where the database, blobs, worktrees and caches of a plane lie, and the lock
 //! that lets one process at a time be that plane.
 
+mod home;
+mod lock;
+
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Seek as _, Write as _},
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,12 +15,15 @@ use std::{
 use model::{code::Code, problem::Problem};
 use serde::{Deserialize, Serialize};
 
+use self::lock::{Lock, Taken};
+
 /// A data folder that this process holds. The lock goes with the last clone, or with the process:
 /// the kernel drops it also after SIGKILL, so a stale lock file is simply taken over.
 #[derive(Debug, Clone)]
 pub struct DataFolder {
     root: PathBuf,
-    _lock: Arc<File>,
+    blobs: Option<PathBuf>,
+    _lock: Arc<Lock>,
 }
 
 /// Who holds a data folder, as its lock file says.
@@ -50,19 +56,11 @@ impl DataFolder {
         };
         make(root).map_err(|error| unusable(&error))?;
         let root = root.canonicalize().map_err(|error| unusable(&error))?;
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(root.join("lock"))
-            .map_err(|error| unusable(&error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = read_holder(&mut lock);
-                let by = holder.as_ref().map_or_else(
+        let own = Holder { pid: std::process::id(), owner: owner.to_owned() };
+        let lock = match lock::take(&root, &own).map_err(|error| unusable(&error))? {
+            Taken::Ours(lock) => lock,
+            Taken::Held(holder) => {
+                let by = holder.map_or_else(
                     || "another process".to_owned(),
                     |holder| format!("process {} (proofhouse {})", holder.pid, holder.owner),
                 );
@@ -72,14 +70,15 @@ impl DataFolder {
                 }
                 return Err(problem);
             }
-            Err(TryLockError::Error(error)) => return Err(unusable(&error)),
+        };
+        if root.join(store::UNFINISHED).exists() {
+            return Err(Problem::new(Code::BackupUnusable, "the folder holds a backup that was not finished")
+                .with_hint("make the backup again, or name another folder"));
         }
-        let holder = Holder { pid: std::process::id(), owner: owner.to_owned() };
-        write_holder(&mut lock, &holder).map_err(|error| unusable(&error))?;
         for folder in ["runs", "cache", "log"] {
             make(&root.join(folder)).map_err(|error| unusable(&error))?;
         }
-        Ok(Self { root, _lock: Arc::new(lock) })
+        Ok(Self { root, blobs: None, _lock: Arc::new(lock) })
     }
 
     /// The folder itself.
@@ -89,7 +88,23 @@ impl DataFolder {
 
     /// The SQLite file.
     pub fn database(&self) -> PathBuf {
-        self.root.join("proofhouse.db")
+        self.root.join(store::DATABASE)
+    }
+
+    /// The same, with its blobs in another folder, which replicas over one PostgreSQL share.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Option<PathBuf>) -> Self {
+        Self { blobs, ..self }
+    }
+
+    /// The folder in which the folder `blobs` lies.
+    pub fn blobs(&self) -> &Path {
+        self.blobs.as_deref().unwrap_or(&self.root)
+    }
+
+    /// Where backups go that name no other place.
+    pub fn backups(&self) -> PathBuf {
+        self.root.join("backups")
     }
 
     /// Where the plane keeps what runs need while they run: one folder per run.
@@ -138,18 +153,6 @@ fn make(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-fn read_holder(lock: &mut File) -> Option<Holder> {
-    let mut text = String::new();
-    lock.take(4_096).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-fn write_holder(lock: &mut File, holder: &Holder) -> io::Result<()> {
-    lock.set_len(0)?;
-    lock.rewind()?;
-    lock.write_all(serde_json::json!(holder).to_string().as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +170,15 @@ mod tests {
         drop(held);
         assert!(root.join("lock").exists(), "the file stays; the lock is what counts");
         DataFolder::open(&root, "proof run").unwrap();
+    }
+
+    #[test]
+    fn an_unfinished_backup_is_no_data_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(store::UNFINISHED), "").unwrap();
+        assert_eq!(DataFolder::open(folder.path(), "serve").unwrap_err().code, Code::BackupUnusable);
+        fs::remove_file(folder.path().join(store::UNFINISHED)).unwrap();
+        DataFolder::open(folder.path(), "serve").unwrap();
     }
 
     #[test]

@@ -3,24 +3,25 @@
 use std::{sync::Arc, time::Duration};
 
 use model::{
-    code::Code,
     id::{RunId, WorkerId},
-    limits,
     problem::Problem,
     time::Timestamp,
 };
 use store::{Blobs, Store};
-use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
     bus::Bus,
     clock::Clock,
+    contacts::{self, Contacts},
     data::DataFolder,
+    dispatch::Dispatch,
     kind::{Kind, Kinds},
     proof::Proof,
-    sweep::StepWatch,
+    sweep::{self, lead::Lead, upkeep::Upkeep},
+    waiters::{self, Waiters},
+    work,
     worker::{self, Held},
 };
 
@@ -54,8 +55,11 @@ pub(crate) struct Inner {
     pub(crate) blobs: Blobs,
     pub(crate) kinds: Kinds,
     pub(crate) proof: Arc<Proof>,
-    pub(crate) ready: Arc<Notify>,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) contacts: Contacts,
     pub(crate) held: Held,
+    pub(crate) lead: Lead,
+    pub(crate) upkeep: Upkeep,
     pub(crate) stopping: CancellationToken,
     slots: usize,
     loops: TaskTracker,
@@ -66,22 +70,27 @@ impl Engine {
     pub async fn start(config: EngineConfig) -> Result<Self, Problem> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let slots = config.slots.unwrap_or(cores.clamp(1, 4));
-        let blobs = Blobs::open(config.data.root())?;
+        let blobs = Blobs::open(config.data.blobs())?;
         let bus = Bus::new(config.store.clone());
-        let ready = Arc::new(Notify::new());
+        let waiters = Arc::new(Waiters::default());
         config.store.on_commit({
-            let (bus, ready) = (bus.clone(), ready.clone());
+            let (bus, waiters) = (bus.clone(), waiters.clone());
             move |committed| {
                 for (stream, seq) in &committed.streams {
                     bus.hint(*stream, *seq);
                 }
-                if !committed.queues.is_empty() || committed.lost {
-                    ready.notify_waiters();
+                for (queue, labels, count) in &committed.ready {
+                    waiters.offer(queue, labels, *count);
+                }
+                if committed.unsure || committed.lost {
+                    waiters.look.notify_one();
                 }
             }
         });
         let proof = Arc::new(Proof::default());
-        let builtin: Arc<dyn Kind> = proof.clone();
+        let dispatch = Arc::new(Dispatch::on_machine(config.data.root())?);
+        let builtin: [Arc<dyn Kind>; 2] = [proof.clone(), dispatch.clone()];
+        let lead = Lead::new(WorkerId::from_uuid(config.clock.id()));
         let engine = Self {
             inner: Arc::new(Inner {
                 store: config.store,
@@ -89,22 +98,34 @@ impl Engine {
                 clock: config.clock,
                 data: config.data,
                 blobs,
-                kinds: Kinds::of(std::iter::once(builtin).chain(config.kinds)),
+                kinds: Kinds::of(builtin.into_iter().chain(config.kinds)),
                 proof,
-                ready,
+                waiters,
+                contacts: Contacts::default(),
                 held: Held::default(),
+                lead,
+                upkeep: Upkeep::default(),
                 stopping: CancellationToken::new(),
                 slots,
                 loops: TaskTracker::new(),
             }),
         };
-        engine.inner.loops.spawn(sweep_loop(engine.clone()));
+        // The first server of a plane says at its start whose folder holds the blobs.
+        if !engine.has_all_blobs().await? {
+            tracing::warn!("another server of this plane keeps its blobs in another folder; share one with --blobs");
+        }
+        engine.inner.loops.spawn(sweep::serve(engine.clone()));
+        engine.inner.loops.spawn(sweep::upkeep::serve(engine.clone()));
+        engine.inner.loops.spawn(waiters::look(engine.clone()));
+        engine.inner.loops.spawn(contacts::keep(engine.clone()));
         if config.embedded_worker {
             // The folder's lock proves that the worker of this folder's last life is gone, so its leases
             // need not run out: they go back at once, each at the cost of an attempt.
             let worker = embedded_worker(engine.data());
-            engine.store().return_leases(worker, "worker_restarted", engine.now()).await?;
-            engine.inner.loops.spawn(worker::serve(engine.clone(), worker, slots));
+            worker::enlist(&engine, worker, slots, dispatch.advertised()).await?;
+            work::returned(&engine, worker, "worker_restarted").await?;
+            engine.inner.loops.spawn(dispatch.clone().look_after(engine.clone(), worker));
+            engine.inner.loops.spawn(worker::serve(engine.clone(), worker, slots, dispatch));
         }
         Ok(engine)
     }
@@ -153,6 +174,16 @@ impl Engine {
         self.inner.slots
     }
 
+    /// What the jobs of the sweep did in this process.
+    pub fn upkeep(&self) -> &Upkeep {
+        &self.inner.upkeep
+    }
+
+    /// Whether this process does what is to happen once over all replicas.
+    pub fn leads(&self) -> bool {
+        self.inner.lead.epoch(self).is_some()
+    }
+
     /// Fires when the engine begins to stop.
     pub fn stopping(&self) -> &CancellationToken {
         &self.inner.stopping
@@ -168,12 +199,14 @@ impl Engine {
 
     /// Tells waiting claims that something may be ready.
     pub(crate) fn wake(&self) {
-        self.inner.ready.notify_waiters();
+        self.inner.waiters.look.notify_one();
     }
 
-    /// Tells the handlers of a run in this process to stop.
+    /// Tells whoever holds tasks of a run to stop: the handlers in this process, and the workers that wait
+    /// for news.
     pub(crate) fn stop_held(&self, run: RunId) {
         self.inner.held.stop(run);
+        self.inner.waiters.tell_run(run);
     }
 }
 
@@ -183,21 +216,4 @@ fn embedded_worker(data: &DataFolder) -> WorkerId {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest.bytes()[..16]);
     WorkerId::from_uuid(Uuid::from_bytes(bytes))
-}
-
-async fn sweep_loop(engine: Engine) {
-    let mut watch = StepWatch::start(&engine);
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(limits::SWEEP) => {}
-            () = engine.stopping().cancelled() => return,
-        }
-        if let Err(problem) = engine.sweep(&mut watch).await {
-            if problem.code == Code::StoreUnavailable {
-                tracing::warn!(%problem, "the sweep will try again");
-            } else {
-                tracing::error!(%problem, "the sweep failed");
-            }
-        }
-    }
 }

@@ -7,18 +7,24 @@ use model::{
     actor::Actor,
     failure::Failure,
     id::RunId,
+    issue::{Issue, WorkEnd},
     journal::NewEntry,
+    ledger::Cap,
     problem::Problem,
     project::Project,
     question::Question,
-    run::{Run, RunKind},
+    run::{Run, RunKind, RunStatus},
     task::Task,
     time::Timestamp,
 };
 use serde_json::Value;
 use store::{NewTask, Tx};
 
-use crate::work::{Assignment, Outcome};
+use crate::{
+    Engine, Submit,
+    ledger::{self, Refused},
+    work::{Assignment, Outcome},
+};
 
 /// What was asked for, before the run exists.
 #[derive(Debug)]
@@ -29,12 +35,16 @@ pub struct Admission<'a> {
     pub project: &'a Project,
     /// The kind's own request.
     pub config: &'a Value,
+    /// The issue that it will be about.
+    pub issue: Option<&'a Issue>,
     /// The ended run that is tried again.
     pub retry_of: Option<&'a Run>,
     /// Who asks.
     pub actor: &'a Actor,
     /// When.
     pub now: Timestamp,
+    /// What the kind saw beforehand ([`Kind::survey`]).
+    pub survey: &'a Result<Value, Problem>,
 }
 
 /// A run as its kind wants it stored.
@@ -65,8 +75,10 @@ pub struct Admitted {
 pub enum Event<'a> {
     /// A task has an outcome, or used up its attempts.
     TaskEnded(&'a Task),
-    /// A person answered a question of the run.
+    /// A person answered a question that the run waited for.
     Answered(&'a Question),
+    /// A question that the run waited for ended without an answer.
+    Unanswered(&'a Question),
     /// The run was paused and goes on.
     Resumed,
     /// The run is about to end without having done its work: cancelled (`None`) or failed. Its open
@@ -78,6 +90,13 @@ pub enum Event<'a> {
 pub trait Kind: Send + Sync + 'static {
     /// Its name.
     fn kind(&self) -> RunKind;
+
+    /// Looks at what is no part of the store before a request is admitted, outside of its transaction. A refusal is
+    /// for the admission to give, so that a request that is repeated is answered as it was the first time (K1).
+    fn survey<'a>(&'a self, engine: &'a Engine, ask: &'a Submit) -> BoxFuture<'a, Result<Value, Problem>> {
+        let _ = (engine, ask);
+        Box::pin(std::future::ready(Ok(Value::Null)))
+    }
 
     /// Checks a request and says how the run starts. No I/O but the transaction's (P18).
     fn admit<'a>(&'a self, tx: &'a mut Tx, ask: &'a Admission<'a>) -> BoxFuture<'a, Result<Admitted, Problem>>;
@@ -94,9 +113,78 @@ pub trait Kind: Send + Sync + 'static {
     /// Does one task. Knows nothing of verdicts; must stop soon after the assignment is cancelled.
     fn handle(self: Arc<Self>, assignment: Assignment) -> BoxFuture<'static, Outcome>;
 
+    /// What a run may spend, where it says so itself; else its project does (X28).
+    fn cap(&self, run: &Run) -> Option<Cap> {
+        let _ = run;
+        None
+    }
+
+    /// A task of the run was about to be handed out, and a pool has no room for what it costs: it stays blocked. The
+    /// run waits for a person, unless its kind knows better (D34).
+    fn over_budget<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        run: &'a mut Run,
+        refused: &'a Refused,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(ledger::ask(tx, run, refused, now))
+    }
+
+    /// Whether the kind can be told of the end of several tasks after all of them have been recorded. A kind of many
+    /// small tasks says yes: then a batch of outcomes is one change of its run.
+    fn takes_many(&self) -> bool {
+        false
+    }
+
+    /// Plans what follows from the ends of tasks that were recorded together; asked only of a kind that
+    /// [takes many](Self::takes_many).
+    fn on_many<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        run: &'a mut Run,
+        ended: &'a [Task],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(async move {
+            for task in ended {
+                if run.status.is_terminal() {
+                    break;
+                }
+                self.on(tx, run, Event::TaskEnded(task), now).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// Whether an active run does what this request asks for (`?join=true`).
     fn covers(&self, active: &Run, config: &Value) -> bool {
         active.config == *config
+    }
+
+    /// Whether a run that waits for people keeps others on the same subject from starting. One that does
+    /// not keep them gives its subject up for good when it first waits (P20).
+    fn waits_locked(&self) -> bool {
+        true
+    }
+
+    /// What the end of a run says to the issue that it worked on (X6). Asked for once it has its last status and
+    /// verdict; a kind whose completed runs may have come to nothing says so here.
+    fn work_end(&self, run: &Run) -> WorkEnd {
+        match run.status {
+            RunStatus::Completed => WorkEnd::Succeeded,
+            RunStatus::Cancelled => WorkEnd::Cancelled,
+            RunStatus::Queued | RunStatus::Running | RunStatus::Waiting | RunStatus::Paused | RunStatus::Failed => {
+                WorkEnd::Failed
+            }
+        }
+    }
+
+    /// When a task that failed like this is to be tried again by itself, while it has attempts left; `None` for one
+    /// that has failed. Nobody else retries anything (X15).
+    fn again(&self, task: &Task, failure: &Failure, now: Timestamp) -> Option<Timestamp> {
+        let _ = (task, failure, now);
+        None
     }
 
     /// The config of a retry: the old run's, changed by the mode (X12).
@@ -104,6 +192,15 @@ pub trait Kind: Send + Sync + 'static {
     /// # Errors
     /// A problem when the mode is not one of the kind's.
     fn retry_config(&self, old: &Run, mode: Option<&str>) -> Result<Value, Problem>;
+
+    /// Changes the config of a retry as a person wishes. What comes of it is checked by the admission.
+    ///
+    /// # Errors
+    /// 422 where the kind takes none.
+    fn change_config(&self, config: &mut Value, changes: &Value) -> Result<(), Problem> {
+        let _ = (config, changes);
+        Err(Problem::invalid_field("/config", "this kind of run is retried with the config it had"))
+    }
 }
 
 /// The kinds this plane knows.

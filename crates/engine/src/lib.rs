@@ -9,19 +9,28 @@
 
 pub mod bus;
 pub mod clock;
+mod contacts;
 pub mod control;
 pub mod data;
+pub mod dispatch;
 mod engine;
+pub mod issues;
 pub mod kind;
+pub mod ledger;
+mod once;
 pub mod projects;
 pub mod proof;
 pub mod runs;
 pub mod submit;
-mod sweep;
+pub mod sweep;
+mod waiters;
+mod waiting;
 pub mod work;
 pub mod worker;
+pub mod workers;
 
 pub use clock::Clock;
 pub use data::DataFolder;
 pub use engine::{Engine, EngineConfig};
-pub use submit::{Once, Submit, Submitted};
+pub use once::Once;
+pub use submit::{Submit, Submitted};

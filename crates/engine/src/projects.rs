@@ -13,6 +13,7 @@ use model::{
     digest::Digest,
     id::ProjectId,
     journal::{NewEntry, StreamId},
+    ledger::Budget,
     policy::Policy,
     problem::Problem,
     project::{Project, ProjectKey},
@@ -35,6 +36,8 @@ const NUMBERS: u32 = 10_000;
 pub const POLICY: &str = "policy";
 /// The document that says how proof is judged.
 pub const PROOF: &str = "proof";
+/// The document that says what may be spent.
+pub const BUDGET: &str = "budget";
 
 /// A repository to register.
 #[derive(Debug, Clone)]
@@ -214,6 +217,7 @@ impl Engine {
         let name = known(name)?;
         let body = match name {
             POLICY => Policy::read(&body).map(|_| body).map_err(Problem::invalid)?,
+            BUDGET => Budget::read(&body).map(|_| body)?,
             _ => {
                 let project = self.project(&project.to_string()).await?;
                 let gates = crate::proof::surroundings::gates(self, &project).await?;
@@ -279,7 +283,7 @@ pub(crate) async fn told(
 }
 
 fn known(name: &str) -> Result<&'static str, Problem> {
-    [POLICY, PROOF].into_iter().find(|known| *known == name).ok_or_else(Problem::not_found)
+    [POLICY, PROOF, BUDGET].into_iter().find(|known| *known == name).ok_or_else(Problem::not_found)
 }
 
 fn checked_name(name: &str) -> Result<String, Problem> {

@@ -5,15 +5,19 @@ use model::{
     failure::{Failure, FailureCode},
     id::RunId,
     journal::{Level, NewEntry, StreamId},
+    policy::Policy,
     problem::Problem,
     question::QuestionState,
-    run::{Run, RunEvent, RunStatus},
+    run::{Run, RunEvent, RunKind, RunStatus},
     time::Timestamp,
 };
 use serde_json::{Value, json};
 use store::{QuestionEnd, RunChange, Tx};
 
-use crate::kind::{Event, Kind};
+use crate::{
+    issues,
+    kind::{Event, Kind},
+};
 
 /// How a run ends, in its kind's words.
 #[derive(Debug, Clone)]
@@ -35,7 +39,8 @@ pub async fn step(tx: &mut Tx, run: &mut Run, event: RunEvent, because: &str, no
     save(tx, run, RunChange { status: Some(to), ..RunChange::default() }, now).await?;
     let change = json!({"from": from, "to": run.status, "because": because});
     tx.journal_append(StreamId::Run(run.id), &[NewEntry::new("run.status", change)], now).await?;
-    board(tx, run, "run.status", json!({"from": from, "to": run.status, "because": because}), now).await
+    board(tx, run, "run.status", json!({"from": from, "to": run.status, "because": because}), now).await?;
+    issues::run_stepped(tx, run, from, now).await
 }
 
 /// Writes a change of the locked run and reads it back.
@@ -93,6 +98,7 @@ pub async fn close(
         let data = json!({"question": question.id, "subject": question.subject, "because": "the run ended"});
         tx.journal_append(StreamId::Run(run.id), &[NewEntry::new("question.withdrawn", data)], now).await?;
     }
+    tx.question_wait_end(run.id).await?;
     if ending.event == RunEvent::Completed {
         match run.status {
             RunStatus::Queued => step(tx, run, RunEvent::Started, "nothing had to be claimed", now).await?,
@@ -135,7 +141,25 @@ pub async fn close(
     let level = if run.status == RunStatus::Failed { Level::Error } else { Level::Info };
     let last = NewEntry::new("run.finished", data.clone()).at_level(level);
     tx.journal_append(StreamId::Run(run.id), &[last], now).await?;
-    board(tx, run, "run.finished", data, now).await
+    board(tx, run, "run.finished", data, now).await?;
+    issues::run_ended(tx, run, kind.work_end(run), now).await?;
+    proved(tx, run, now).await
+}
+
+/// A proof that another run of an issue had started has passed: where the project says so, the issue is done (X6).
+async fn proved(tx: &mut Tx, run: &Run, now: Timestamp) -> Result<(), Problem> {
+    let (RunStatus::Completed, Some("passed"), Some(issue), Some(_)) =
+        (run.status, run.verdict.as_deref(), run.issue, run.parent)
+    else {
+        return Ok(());
+    };
+    if run.kind != RunKind::PROOF {
+        return Ok(());
+    }
+    let policy = tx.document(run.project, crate::projects::POLICY).await?;
+    let closes = policy.and_then(|document| Policy::read(&document.body).ok());
+    let closes = closes.is_some_and(|policy| policy.dispatch.close_on_proof);
+    issues::proved(tx, issue, closes, now).await
 }
 
 /// The kernel's own rules after any change: a draining run ends when nothing is leased, and a run is
@@ -154,6 +178,10 @@ pub async fn after_change(kind: &dyn Kind, tx: &mut Tx, run: &mut Run, now: Time
     let works = open.ready || open.leased;
     match run.status {
         RunStatus::Running if !works && tx.questions_open(run.id).await? > 0 => {
+            if !kind.waits_locked() {
+                tx.run_unlock(run.id).await?;
+                run.exclusive_key = None;
+            }
             step(tx, run, RunEvent::Parked, "only open questions are left", now).await
         }
         RunStatus::Waiting if works => step(tx, run, RunEvent::Unparked, "there is work again", now).await,

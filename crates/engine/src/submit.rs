@@ -1,28 +1,20 @@
 //! Starting runs: exactly once per idempotency key, and one active run per subject.
 
+use std::sync::Arc;
+
 use model::{
     actor::{Actor, Trigger},
     code::Code,
-    digest::Digest,
-    id::{ProjectId, RunId},
+    id::{IssueId, ProjectId, RunId},
     journal::{Edge, NewEntry, StreamId},
     problem::Problem,
     run::{Progress, Run, RunKind, RunStatus},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{IdempotencyKey, StoreError, StoredAnswer, Tx};
+use store::{StoreError, Tx};
 
-use crate::{Engine, kind::Admission, runs};
-
-/// The name of a request that must have its effect once (K1, X27).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Once {
-    /// Scoped to the caller and the route.
-    pub key: IdempotencyKey,
-    /// The digest of the request's body: the same key with another body is refused.
-    pub body: Digest,
-}
+use crate::{Engine, Once, issues, kind::Admission, once, runs};
 
 /// A request to start a run.
 #[derive(Debug, Clone)]
@@ -41,6 +33,8 @@ pub struct Submit {
     pub once: Option<Once>,
     /// The ended run that is tried again.
     pub retry_of: Option<RunId>,
+    /// The issue of the same project that the run is about.
+    pub issue: Option<IssueId>,
 }
 
 /// What a request to start a run led to.
@@ -63,24 +57,20 @@ impl Engine {
     pub async fn submit(&self, ask: Submit) -> Result<Submitted, Problem> {
         let kind = self.kinds().named(&ask.kind)?;
         let id = RunId::from_uuid(self.clock().id());
+        let survey = Arc::new(kind.survey(self, &ask).await);
         let now = self.now();
         self.store()
             .write(move |tx| {
-                let (ask, kind) = (ask.clone(), kind.clone());
+                let (ask, kind, survey) = (ask.clone(), kind.clone(), survey.clone());
                 Box::pin(async move {
-                    if let Some(once) = &ask.once
-                        && let Some(stored) = tx.idempotency_get(&once.key, &once.body, now).await?
-                    {
-                        return repeated(tx, &stored.body).await;
+                    if let Some(before) = once::answered::<Answered>(tx, ask.once.as_ref(), now).await? {
+                        let run = tx.run(before.run).await?.ok_or_else(Problem::not_found)?;
+                        return Ok(Submitted { run, joined: before.joined, covers: before.covers });
                     }
-                    let submitted = start(tx, &ask, &*kind, id, now).await?;
-                    if let Some(once) = &ask.once {
-                        let answer =
-                            Answered { run: submitted.run.id, joined: submitted.joined, covers: submitted.covers };
-                        let body = serde_json::to_string(&answer).unwrap_or_default();
-                        let status = if submitted.joined { 200 } else { 202 };
-                        tx.idempotency_put(&once.key, &StoredAnswer { status, body }).await?;
-                    }
+                    let submitted = start(tx, &ask, &*kind, &survey, id, now).await?;
+                    let answer = Answered { run: submitted.run.id, joined: submitted.joined, covers: submitted.covers };
+                    let status = if submitted.joined { 200 } else { 202 };
+                    once::answer(tx, ask.once.as_ref(), status, &answer).await?;
                     Ok(submitted)
                 })
             })
@@ -96,17 +86,11 @@ struct Answered {
     covers: Option<bool>,
 }
 
-async fn repeated(tx: &mut Tx, body: &str) -> Result<Submitted, Problem> {
-    let answered: Answered =
-        serde_json::from_str(body).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
-    let run = tx.run(answered.run).await?.ok_or_else(Problem::not_found)?;
-    Ok(Submitted { run, joined: answered.joined, covers: answered.covers })
-}
-
 async fn start(
     tx: &mut Tx,
     ask: &Submit,
     kind: &dyn crate::kind::Kind,
+    survey: &Result<Value, Problem>,
     id: RunId,
     now: model::time::Timestamp,
 ) -> Result<Submitted, Problem> {
@@ -115,13 +99,20 @@ async fn start(
         Some(run) => Some(tx.run(run).await?.ok_or_else(Problem::not_found)?),
         None => None,
     };
+    let issue = match ask.issue {
+        // Existence comes first, whatever its state (S4).
+        Some(issue) => Some(issues::of_project(tx, project.id, issue).await?),
+        None => None,
+    };
     let admission = Admission {
         run: id,
         project: &project,
         config: &ask.config,
+        issue: issue.as_ref(),
         retry_of: retried.as_ref(),
         actor: &ask.actor,
         now,
+        survey,
     };
     let admitted = kind.admit(tx, &admission).await?;
     let run = Run {
@@ -143,6 +134,7 @@ async fn start(
             Actor::Run { id } => Some(*id),
             Actor::Person { .. } | Actor::Token { .. } | Actor::Worker { .. } | Actor::System => None,
         },
+        issue: ask.issue,
         cancelling: false,
         created_at: now,
         started_at: None,
@@ -177,6 +169,7 @@ async fn start(
     tx.journal_append(StreamId::Run(id), &entries, now).await?;
     tx.tasks_insert(run.id, run.project, &admitted.tasks, now).await?;
     runs::board(tx, &run, "run.created", json!({"trigger": run.trigger, "actor": run.created_by}), now).await?;
+    issues::run_started(tx, &run, now).await?;
     // The counters were changed with the tasks.
     let run = tx.run(id).await?.ok_or_else(Problem::not_found)?;
     Ok(Submitted { run, joined: false, covers: None })

@@ -15,19 +15,28 @@ use model::{
     failure::{Failure, FailureCode},
     id::{RunId, TaskId, WorkerId},
     limits,
+    problem::Problem,
     task::Fence,
+    worker::{Advertised, PROTOCOL, Said, Sharing},
 };
-use store::{Beat, ClaimRequest, Leased};
-use tokio::sync::Semaphore;
+use store::{Beat, ClaimRequest, Leased, Worker};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Engine,
+    dispatch::Dispatch,
     work::{Assignment, Outcome},
 };
 
 /// The queue that the embedded worker serves.
 pub const QUEUE: &str = "plane";
+
+/// What it is called among the workers.
+const NAME: &str = "plane";
 
 /// What this process holds now, so that a cancel reaches it at once. A hint: the heartbeat is the truth.
 #[derive(Default)]
@@ -52,13 +61,89 @@ impl Held {
     }
 }
 
+/// A place among the tasks that are worked on at a time.
+pub struct Slot(Mutex<Option<OwnedSemaphorePermit>>);
+
+impl Slot {
+    /// Gives the place to the next task. For a handler whose expensive part is over while it still writes down what
+    /// came of it; a second call does nothing.
+    pub fn free(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// Writes the embedded worker down, so that lists show it: it belongs to the plane and serves all projects
+/// (D51).
+pub(crate) async fn enlist(
+    engine: &Engine,
+    id: WorkerId,
+    slots: usize,
+    agents: Vec<Advertised>,
+) -> Result<(), Problem> {
+    let now = engine.now();
+    let said = said(slots, agents);
+    let worker = Worker {
+        id,
+        name: NAME.to_owned(),
+        said: said.clone(),
+        created_at: now,
+        seen_at: now,
+        owner: None,
+        sharing: Sharing::Project,
+        projects: None,
+        labels: Vec::new(),
+        draining: false,
+        revoked_at: None,
+        revision: 1,
+        told: "offline".to_owned(),
+        pairing: None,
+    };
+    engine
+        .store()
+        .write(move |tx| {
+            let worker = worker.clone();
+            Box::pin(async move { Ok::<_, Problem>(tx.worker_put(&worker).await?) })
+        })
+        .await?;
+    engine.worker_says(id, said).await
+}
+
+fn said(slots: usize, agents: Vec<Advertised>) -> Said {
+    Said {
+        platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol: PROTOCOL,
+        slots: u32::try_from(slots).unwrap_or(1),
+        agents,
+        // Keys of models never leave servers (X63).
+        labels: vec![crate::dispatch::LLM.to_owned()],
+        ..Said::default()
+    }
+    .bounded()
+}
+
+/// Writes down how the agents of the embedded worker are.
+pub(crate) async fn say(engine: &Engine, id: WorkerId, agents: Vec<Advertised>) -> Result<(), Problem> {
+    engine.worker_says(id, said(engine.slots(), agents)).await
+}
+
+/// For how long it is taken for granted what the embedded worker can do: to find out it reads files, which no claim
+/// should wait for.
+const LABELS: Duration = Duration::from_secs(1);
+
 /// Serves the plane's queue until the engine stops, then waits for what runs.
-pub(crate) async fn serve(engine: Engine, worker: WorkerId, slots: usize) {
+pub(crate) async fn serve(engine: Engine, worker: WorkerId, slots: usize, dispatch: Arc<Dispatch>) {
     let free = Arc::new(Semaphore::new(slots));
     let running = TaskTracker::new();
     let renewing = tokio::spawn(renew(engine.clone(), worker));
     let stopping = engine.stopping().clone();
+    let mut labels = Vec::new();
+    let mut labels_hold_until = Instant::now();
     while !stopping.is_cancelled() {
+        if Instant::now() >= labels_hold_until {
+            labels = said(slots, dispatch.advertised()).offered(NAME, &[]).into_iter().collect();
+            labels_hold_until = Instant::now() + LABELS;
+        }
         // One permit to ask with; the rest of the free ones say how much to ask for.
         let Ok(permit) = free.clone().acquire_owned().await else { break };
         let mut permits = vec![permit];
@@ -68,8 +153,8 @@ pub(crate) async fn serve(engine: Engine, worker: WorkerId, slots: usize) {
         let request = ClaimRequest {
             worker,
             claim_id: engine.clock().id().to_string(),
-            queues: vec![QUEUE.to_owned()],
-            labels: Vec::new(),
+            queues: vec![QUEUE.to_owned(), crate::dispatch::QUEUE.to_owned()],
+            labels: labels.clone(),
             max: u32::try_from(permits.len()).unwrap_or(1),
             now: engine.now(),
             lease: limits::LEASE,
@@ -81,10 +166,7 @@ pub(crate) async fn serve(engine: Engine, worker: WorkerId, slots: usize) {
                 for leased in leased {
                     let permit = permits.pop();
                     let engine = engine.clone();
-                    running.spawn(async move {
-                        work_on(engine, leased).await;
-                        drop(permit);
-                    });
+                    running.spawn(work_on(engine, leased, permit));
                 }
             }
             Err(problem) => {
@@ -124,21 +206,23 @@ async fn renew(engine: Engine, worker: WorkerId) {
     }
 }
 
-async fn work_on(engine: Engine, leased: Leased) {
+async fn work_on(engine: Engine, leased: Leased, slot: Option<OwnedSemaphorePermit>) {
     let fence = Fence { task: leased.task.id, generation: leased.task.generation };
     let stop = engine.stopping().child_token();
     engine.inner.held.lock().insert(fence.task, (leased.task.run, fence, stop.clone()));
     let outcome = match engine.kinds().named(&leased.run_kind) {
         Ok(kind) => {
-            let assignment = Assignment { engine: engine.clone(), leased, stop: stop.clone() };
+            let slot = Slot(Mutex::new(slot));
+            let assignment = Assignment { engine: engine.clone(), leased, stop: stop.clone(), slot };
             // A panic in a handler is a failed task, not a dead worker.
             match AssertUnwindSafe(kind.handle(assignment)).catch_unwind().await {
                 Ok(outcome) => outcome,
-                Err(_) => Outcome::Failed { failure: Failure::new(FailureCode::Internal, "a handler panicked") },
+                Err(_) => Outcome::failed(Failure::new(FailureCode::Internal, "a handler panicked")),
             }
         }
-        Err(problem) => Outcome::Failed { failure: Failure::new(FailureCode::Internal, problem.message) },
+        Err(problem) => Outcome::failed(Failure::new(FailureCode::Internal, problem.message)),
     };
+    // The handler took its slot with it: the next task may begin while this is written down.
     finish(&engine, fence, outcome).await;
     engine.inner.held.lock().remove(&fence.task);
 }

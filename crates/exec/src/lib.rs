@@ -9,6 +9,7 @@
 //! This crate never speaks to the store, knows no run and no verdict, and never judges what a
 //! process printed.
 
+pub mod apply;
 pub mod environment;
 pub mod git;
 pub mod manifests;

@@ -2,9 +2,11 @@
 //! every known secret replaced by `[redacted:NAME]`.
 //!
 //! A secret is found as it is, percent-encoded, base64-encoded at any offset, and escaped for
-//! JSON; in a stream also when it is cut over chunks. Besides the known ones, keys of well-known
-//! shapes and private-key blocks are found without being known. Values shorter than
+//! JSON; in a stream also when it is cut over chunks. Besides the known ones, secrets of well-known
+//! shapes ([`shapes`]) and private-key blocks are found without being known. Values shorter than
 //! [`SECRET_MIN`] are not looked for: replacing them would only damage text.
+
+mod shapes;
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
@@ -13,42 +15,20 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
+use shapes::{Found, SHAPES};
+
+use crate::environment::{inherited, secrets_in};
 
 /// The shortest value that counts as a secret.
 pub const SECRET_MIN: usize = 8;
 /// The longest value that is looked for as a whole; of a longer one, its first part is.
 const SECRET_MAX: usize = 8 << 10;
-/// The longest key of a known shape.
-const SHAPE_MAX: usize = 512;
 /// The longest private-key block.
 const BLOCK_MAX: usize = 16 << 10;
 
 const BLOCK_START: &str = "-----BEGIN ";
 const BLOCK_NAME: &str = "PRIVATE KEY-----";
 const BLOCK_END: &str = "-----END ";
-
-/// Keys that are known by their look: what they begin with, how many characters follow at least,
-/// and what they are called once replaced.
-const SHAPES: &[(&str, usize, &str)] = &[
-    ("ghp_", 30, "github token"),
-    ("gho_", 30, "github token"),
-    ("ghu_", 30, "github token"),
-    ("ghs_", 30, "github token"),
-    ("ghr_", 30, "github token"),
-    ("github_pat_", 30, "github token"),
-    ("glpat-", 20, "gitlab token"),
-    ("sk-ant-", 20, "api key"),
-    ("sk-proj-", 20, "api key"),
-    ("sk-or-", 20, "api key"),
-    ("xoxb-", 20, "slack token"),
-    ("xoxp-", 20, "slack token"),
-    ("xoxa-", 20, "slack token"),
-    ("AKIA", 16, "cloud key id"),
-    ("ASIA", 16, "cloud key id"),
-    ("AIza", 35, "api key"),
-    ("npm_", 30, "registry token"),
-    ("pypi-", 40, "registry token"),
-];
 
 /// Whether a variable of this name is taken for a secret (S86, L23).
 pub fn looks_secret(name: &str) -> bool {
@@ -99,7 +79,7 @@ impl Redactor {
 
     fn from_needles(secrets: Vec<(Vec<u8>, String)>) -> Result<Self, aho_corasick::BuildError> {
         let (mut needles, labels): (Vec<_>, Vec<_>) = secrets.into_iter().unzip();
-        needles.extend(SHAPES.iter().map(|(prefix, ..)| prefix.as_bytes().to_vec()));
+        needles.extend(SHAPES.iter().map(|shape| shape.start.as_bytes().to_vec()));
         needles.push(BLOCK_START.as_bytes().to_vec());
         let finder = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&needles)?;
         let mut first = Box::new([false; 256]);
@@ -115,6 +95,14 @@ impl Redactor {
     pub fn of_shapes() -> Arc<Self> {
         static SHAPES_ONLY: std::sync::LazyLock<Arc<Redactor>> = std::sync::LazyLock::new(Arc::default);
         Arc::clone(&SHAPES_ONLY)
+    }
+
+    /// The one that knows what the environment of this process names as secret. Built once: building it for each
+    /// command costs more than many a command.
+    pub fn of_process() -> Arc<Self> {
+        static OWN: std::sync::LazyLock<Arc<Redactor>> =
+            std::sync::LazyLock::new(|| Arc::new(Redactor::new(secrets_in(&inherited()))));
+        Arc::clone(&OWN)
     }
 
     /// The text without secrets.
@@ -138,26 +126,28 @@ impl Redactor {
     /// digit stood right before.
     fn find(&self, text: &str, ended: bool, in_word: bool) -> (Vec<(Range<usize>, String)>, usize) {
         let bytes = text.as_bytes();
-        let mut found: Vec<(Range<usize>, String)> = Vec::new();
+        let mut found: Vec<Hit> = Vec::new();
         let mut safe = text.len();
         for hit in self.finder.find_overlapping_iter(text) {
             let number = hit.pattern().as_usize();
             if let Some(label) = self.labels.get(number) {
-                found.push((hit.range(), label.clone()));
-            } else if let Some((_, least, label)) = SHAPES.get(number - self.labels.len()) {
+                found.push(Hit { known_from: hit.start(), range: hit.range(), label: label.clone() });
+            } else if let Some(shape) = SHAPES.get(number - self.labels.len()) {
                 let in_word = bytes[..hit.start()].last().map_or(in_word, u8::is_ascii_alphanumeric);
-                if in_word {
+                if in_word && shape.needs_start() {
                     continue;
                 }
-                let room = &bytes[hit.end()..text.len().min(hit.start() + SHAPE_MAX)];
-                let run =
-                    room.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count();
-                if !ended && hit.end() + run == text.len() && run < SHAPE_MAX - 16 {
-                    safe = safe.min(hit.start());
-                } else if run >= *least {
-                    found.push((hit.start()..hit.end() + run, (*label).to_owned()));
+                match shape.look(&bytes[hit.start()..], ended) {
+                    Found::Open => safe = safe.min(hit.start()),
+                    Found::Secret(at) => {
+                        let range = hit.start() + at.start..hit.start() + at.end;
+                        found.push(Hit { known_from: hit.start(), range, label: shape.label().to_owned() });
+                    }
+                    Found::Nothing => {}
                 }
             } else {
+                let block =
+                    |end| Hit { known_from: hit.start(), range: hit.start()..end, label: "private key".to_owned() };
                 let rest = &text[hit.start()..];
                 let window = &rest.as_bytes()[..rest.len().min(BLOCK_MAX)];
                 let head = &window[..window.len().min(64)];
@@ -167,10 +157,9 @@ impl Redactor {
                             position(&window[name..], BLOCK_END.as_bytes()).map(|at| name + at + BLOCK_END.len());
                         let end = close.and_then(|from| position(&window[from..], b"-----").map(|at| from + at + 5));
                         match end {
-                            Some(end) => found.push((hit.start()..hit.start() + end, "private key".to_owned())),
+                            Some(end) => found.push(block(hit.start() + end)),
                             None if ended || window.len() == BLOCK_MAX => {
-                                let end = text.floor_char_boundary(hit.start() + window.len());
-                                found.push((hit.start()..end, "private key".to_owned()));
+                                found.push(block(text.floor_char_boundary(hit.start() + window.len())));
                             }
                             None => safe = safe.min(hit.start()),
                         }
@@ -182,21 +171,18 @@ impl Redactor {
         }
         if !ended {
             safe = safe.min(self.open_end(text));
+            // What a secret is known by is held back with it, or the rest of it would not be known for one.
+            while let Some(cut) = found.iter().find(|hit| hit.known_from < safe && safe < hit.range.end) {
+                safe = cut.known_from;
+            }
         }
-        found.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+        found.sort_by_key(|hit| (hit.range.start, std::cmp::Reverse(hit.range.end)));
         // Overlapping secrets are replaced whole.
         let mut merged: Vec<(Range<usize>, String)> = Vec::with_capacity(found.len());
-        for (range, label) in found {
+        for Hit { range, label, .. } in found {
             match merged.last_mut() {
                 Some((last, _)) if range.start < last.end => last.end = last.end.max(range.end),
                 _ => merged.push((range, label)),
-            }
-        }
-        if !ended {
-            for (range, _) in merged.iter().rev() {
-                if range.start < safe && safe < range.end {
-                    safe = range.start;
-                }
             }
         }
         (merged, safe)
@@ -216,6 +202,14 @@ impl Redactor {
             })
             .unwrap_or(bytes.len())
     }
+}
+
+/// A secret in a text.
+struct Hit {
+    /// Where begins what makes it known for one: its label, or itself.
+    known_from: usize,
+    range: Range<usize>,
+    label: String,
 }
 
 /// A redactor in the middle of a text; see [`Redactor::stream`].
@@ -357,6 +351,40 @@ mod tests {
         );
     }
 
+    /// D21: what stands behind `Bearer`, before the `@` of a URL, and behind a name that says what it is.
+    #[test]
+    fn secrets_are_found_by_what_stands_beside_them() {
+        let none = Redactor::default();
+        for (text, shown) in [
+            ("Authorization: Bearer abcDEF0123456789.x-y", "Authorization: Bearer [redacted:bearer value]"),
+            ("-H 'authorization: bearer abcDEF0123456789=='", "-H 'authorization: bearer [redacted:bearer value]'"),
+            ("Basic dXNlcjpwYXNzd29yZDE=", "Basic [redacted:bearer value]"),
+            ("postgres://ann:hunter2@db/x", "postgres://ann:[redacted:password]@db/x"),
+            ("https://0123456789abcdef0123@git.example", "https://[redacted:password]@git.example"),
+            (r#""api_key": "abcdefgh12345678""#, r#""api_key": "[redacted:labelled secret]""#),
+            (r#"{\"clientSecret\":\"abcdefgh12345678\"}"#, r#"{\"clientSecret\":\"[redacted:labelled secret]\"}"#),
+            ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG", "AWS_SECRET_ACCESS_KEY=[redacted:labelled secret]"),
+            ("key gsk_0123456789abcdefghij0123456789x", "key [redacted:api key]"),
+        ] {
+            assert_eq!(none.redact(text), shown);
+        }
+        for text in [
+            "Bearer authentication is used",
+            "the bearer of-this-very-long-title",
+            "http://localhost:8080/a@b",
+            "https://user@example.com",
+            "postgres://ann:${PASSWORD}@db",
+            "see https://example.com:443/ or mail a@b.c",
+            "password = read_password_2(terminal)",
+            "let secret: SecretOfTheHouse01 = x",
+            "secret_name: \"short1\"",
+            "commit 0123456789abcdef0123456789abcdef01234567",
+            "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        ] {
+            assert_eq!(none.redact(text), text);
+        }
+    }
+
     /// L23: the names.
     #[test]
     fn secret_names() {
@@ -389,7 +417,8 @@ mod tests {
         #[test]
         fn cutting_changes_nothing(parts in proptest::collection::vec(prop_oneof![
             Just(SECRET), Just("abcdefgh1234"), Just("1234wxyz9"), Just("abcdefgh"), Just("1234"), Just("p@ss"), Just("é\n"),
-            Just("ghp_0123456789abcdefghijABCDEFGHIJ012345"), Just("ghp_"), Just(" "), Just("-----BEGIN "), Just("RSA PRIVATE KEY-----\n"), Just("-----END RSA PRIVATE KEY-----")
+            Just("ghp_0123456789abcdefghijABCDEFGHIJ012345"), Just("ghp_"), Just(" "), Just("-----BEGIN "), Just("RSA PRIVATE KEY-----\n"), Just("-----END RSA PRIVATE KEY-----"),
+            Just("Bearer "), Just("://"), Just("u:"), Just("@"), Just("password"), Just("=\""), Just("\": \""), Just("abcdefghij0123456789")
         ], 0..12), cuts in proptest::collection::vec(0usize..20, 0..30)) {
             let text: String = parts.concat();
             let redactor = redactor();

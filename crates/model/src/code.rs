@@ -91,6 +91,38 @@ codes! {
     WaiverEnded = 1123, 409, "waiver_ended", "the waiver has already ended", "look at its history; grant a new one if it is still needed";
     FourEyes = 1124, 403, "four_eyes", "this project wants a second person", "ask somebody who neither started the run nor captured the requirement";
     NothingProven = 1125, 422, "nothing_proven", "nothing was proven", "the message names the remedy";
+    IssueClosed = 2002, 409, "issue_closed", "the issue is done or closed", "reopen it first: move it to ready";
+    IssueBlocked = 2003, 409, "issue_blocked", "the issue waits for others", "finish what is named in `blocked_by`, or start with force";
+    WorkerNotEligible = 2004, 422, "worker_not_eligible", "this worker cannot do it", "choose another worker, or leave it out; `proofhouse worker list` shows which agents each has";
+    IssueInUse = 2006, 409, "issue_in_use", "other things build on the issue", "close it instead of deleting it";
+    TreeLimit = 2007, 409, "tree_limit", "the tree of issues would be too deep or too wide", "choose another parent: three levels, and 32 children each";
+    IssueCycle = 2008, 409, "cycle", "an issue would stand below or wait for itself", "look at its parents and at what it waits for";
+    RoleNotFound = 2020, 422, "role_not_found", "there is no such role", "`proofhouse role list` shows the roles of the project, as of the commit that the run starts from";
+    RoleNotSelectable = 2021, 422, "role_not_selectable", "this role cannot be chosen for an issue", "choose another, or mend its file: `proofhouse role check` names what is wrong";
+    ExecutionMalformed = 2022, 422, "execution_malformed", "who is to do an issue is not written right", "write manual, or role: and the id of a role";
+    PairingRefused = 2030, 400, "pairing_refused", "the pairing code is not good", "ask for a new one: `proofhouse worker invite` or the Workers page; each works once, for 10 minutes";
+    ProtocolUnsupported = 2033, 426, "protocol_unsupported", "the worker and the plane speak different protocols", "install the same version of Proofhouse on both; the message names what the plane speaks";
+    DigestMismatch = 2037, 422, "digest_mismatch", "the bytes are not the ones that were declared", "send them again; if it happens twice, look at the network between worker and plane";
+    WorkerNotPaired = 2040, 422, "worker_not_paired", "this worker is not paired", "`proofhouse worker invite` on the plane prints a code; `proofhouse worker pair URL CODE` uses it here";
+    WorkerStateInUse = 2041, 409, "worker_state_in_use", "another process holds the worker's state folder", "stop it first, or give this one a folder of its own with --state";
+    WorkerStateUnusable = 2042, 500, "worker_state_unusable", "the worker's state folder cannot be used", "check that it is a folder of this user with space left, written by this version or an older one";
+    WorkerRevoked = 2043, 401, "worker_revoked", "the plane has revoked this worker", "pair it again: `proofhouse worker invite`, then `proofhouse worker pair URL CODE`";
+    AgentNotFound = 2050, 422, "agent_not_found", "the agent's program is missing or cannot be executed", "install it or mend its path on the worker; `proofhouse agent check` shows what is there";
+    AgentSessionExpired = 2051, 422, "agent_session_expired", "the agent is signed out", "sign in to the agent on its worker, then retry";
+    RateLimited = 2052, 429, "rate_limited", "the agent's provider said wait", "it goes on by itself when the provider allows it again";
+    ContextOverflow = 2053, 422, "context_overflow", "the prompt is too long for the model", "make the issue smaller, or choose a model with a larger window";
+    ModelUnavailable = 2054, 422, "model_unavailable", "the model is unknown or not for this account", "choose a model that the worker advertises";
+    AgentProtocolError = 2055, 502, "agent_protocol_error", "the agent could not be understood", "look at its version and its captured output; `proofhouse agent check` names the tested versions";
+    AgentFailed = 2056, 502, "agent_failed", "the agent failed", "look at the end of its output";
+    AgentTimeout = 2057, 504, "agent_timeout", "the agent took too long or fell silent", "raise the timeout or split the issue";
+    OutputTooLarge = 2058, 502, "output_too_large", "the agent printed more than it may", "raise the cap on output, or quieten the agent";
+    InvalidResult = 2059, 502, "invalid_result", "the agent's answer has not the form that its role asks for", "look at the raw output of the run and at the prompt of the role";
+    RepoUnavailable = 2061, 409, "repo_unavailable", "the repository cannot be used", "put it back where it was, or tell the plane its new place with `proofhouse project move`";
+    ApplyFailed = 2062, 500, "apply_failed", "the files could not be applied; nothing of them was kept", "mend what the message names, then retry with the stored result";
+    ContextFailed = 2065, 500, "context_failed", "what an agent has to know could not be gathered", "look at which source the message names, then retry";
+    BranchNotFound = 2066, 422, "branch_not_found", "the repository has no such branch", "name a branch, tag or commit that exists, or leave the base out";
+    BudgetMalformed = 4018, 422, "budget_malformed", "a budget is not written right", "write whole micro-USD from 0 to 10,000,000,000 ($10,000), or \"none\" for no cap; 0 lets nothing be spent";
+    LedgerDamaged = 4019, 503, "ledger_damaged", "the ledger does not add up", "nothing that costs money starts any more: `proofhouse ledger verify` names what is wrong; restore the last backup";
 }
 
 impl Code {
@@ -110,6 +142,7 @@ impl fmt::Display for Code {
 mod tests {
     use super::*;
 
+    // X21: one enum, so one code for one fact.
     #[test]
     fn codes_are_unique_sorted_and_complete() {
         for pair in Code::ALL.windows(2) {

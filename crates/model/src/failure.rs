@@ -23,16 +23,38 @@ macro_rules! failures {
 }
 
 failures! {
-    RepoUnavailable = "repo_unavailable", "the repository is not where it was: put it back, or tell the plane its new place with `proofhouse project move`";
+    RepoUnavailable = "repo_unavailable", "put the repository back, or tell the plane its new place with `proofhouse project move`; on a worker, name a clone with `proofhouse worker map`";
     CheckoutMissing = "checkout_missing", "the checkout is gone or unreadable: put it back, or tell the plane its new place with `proofhouse project move`";
     RefNotFound = "ref_not_found", "fetch the branch, or name one of `git branch --all`";
     ConfigInvalid = "config_invalid", "mend the named line of proofhouse.toml and start again";
     PolicyDenied = "policy_denied", "an admin can widen the project's policy";
     BudgetExhausted = "budget_exhausted", "raise the cap or wait for the next UTC day";
+    LedgerDamaged = "ledger_damaged", "the ledger does not add up, so nothing that costs money starts: `proofhouse ledger verify` names what is wrong";
     NoWorker = "no_worker", "start a worker with the labels that are named, or leave the embedded one on";
     WorkerLost = "worker_lost", "the work killed or outlived its worker each time: look at its output and limits";
     DiskFull = "disk_full", "free space on the disk of the data folder and retry";
     Deadline = "deadline", "the whole run took longer than its limit: split it, or raise the limit";
+    InvalidResult = "invalid_result", "the answer did not have the form that the role asks for: look at the raw output and at the role's prompt";
+    ApplyFailed = "apply_failed", "mend what the message names, then retry with the stored result";
+    ContextFailed = "context_failed", "look at what could not be read, then retry";
+    BranchNotFound = "branch_not_found", "name a branch that exists, or leave the base out";
+    ProviderUnavailable = "provider_unavailable", "the model's provider failed several times in a row: `proofhouse provider check`, then retry";
+    ProviderAuth = "provider_auth", "set the provider's key, or mend it: `proofhouse provider check` says what is missing";
+    ProviderBilling = "provider_billing", "the provider's account cannot pay: settle that with the provider, then retry";
+    ProviderBadRequest = "provider_bad_request", "the provider did not understand the request: look at its words, and at the kind that is declared for it";
+    ProviderNotFound = "provider_not_found", "choose a model that the provider has; `proofhouse provider check` asks it for its list";
+    ProviderContentFiltered = "provider_content_filtered", "the provider refuses to answer this: reword the issue, or choose another model";
+    ProviderUnsupported = "provider_unsupported", "the model cannot do what is asked of it: choose one that uses tools";
+    ProviderEmptyReply = "provider_empty_reply", "the model answered nothing at all: retry, or choose another model";
+    AgentNotFound = "agent_not_found", "install the agent or mend its path on the worker; `proofhouse agent check` shows what is there";
+    AgentSessionExpired = "agent_session_expired", "sign in to the agent on its worker, then retry";
+    RateLimited = "rate_limited", "it goes on by itself when the provider allows it again";
+    ContextOverflow = "context_overflow", "make the issue smaller, or choose a model with a larger window";
+    ModelUnavailable = "model_unavailable", "choose a model that the worker advertises";
+    AgentProtocolError = "agent_protocol_error", "look at the agent's version and its captured output; `proofhouse agent check` names the tested versions";
+    AgentFailed = "agent_failed", "look at the end of the agent's output";
+    AgentTimeout = "agent_timeout", "raise the timeout or split the issue";
+    OutputTooLarge = "output_too_large", "raise the cap on output, or quieten the agent";
     Internal = "internal", "a bug in Proofhouse: please report it with the correlation id";
 }
 

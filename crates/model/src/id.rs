@@ -52,6 +52,8 @@ ids! {
     TaskId = "task";
     /// A process that claims tasks.
     WorkerId = "worker";
+    /// A person's invitation to a worker.
+    PairingId = "pairing";
     /// A durable request to a person.
     QuestionId = "question";
     /// A person.
@@ -64,6 +66,14 @@ ids! {
     EvidenceId = "evidence";
     /// A person's dated exception.
     WaiverId = "waiver";
+    /// A node on a project's board; see [`crate::issue`].
+    IssueId = "issue";
+    /// What a person said on an issue.
+    CommentId = "comment";
+    /// Where an issue came from.
+    LineageId = "lineage";
+    /// What was set aside in the ledger; see [`crate::ledger`].
+    ReserveId = "reserve";
 }
 
 impl RunId {

@@ -1,7 +1,10 @@
 //! Journals: what happened, numbered without holes, rendered once and the same for every reader.
 
+mod data;
+
 use std::{borrow::Cow, fmt, fmt::Write as _, str::FromStr};
 
+pub use data::bounded;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -50,7 +53,9 @@ impl FromStr for StreamId {
 }
 
 /// How much an entry matters to a reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Detail.
@@ -227,12 +232,18 @@ pub const KINDS: &[(&str, &str)] = &[
     ("run.planned", "the gates a run will judge, in parts of at most 200"),
     ("run.finished", "the last entry of a run: status, verdict, counts, message"),
     ("task.requeued", "a lease was lost or given back: task, attempt, reason"),
+    ("task.phase", "a worker began a phase of its task: task, phase"),
+    ("task.step", "what a worker does within a phase: task, phase, step"),
     ("task.failed", "a task used up its attempts or could not be done"),
     ("artifact.added", "a file or text was kept with the run"),
     ("question.asked", "a person is asked something"),
     ("question.answered", "a person answered"),
     ("question.expired", "nobody answered in time"),
     ("question.withdrawn", "the question no longer matters, and why"),
+    ("ledger.reserved", "money was set aside before it is spent: reserve, task, micro_usd"),
+    ("ledger.settled", "what was set aside was spent, as far as anybody knows: reserve, micro_usd, cost_state"),
+    ("ledger.released", "what was set aside was given back: nothing had been started"),
+    ("ledger.topped_up", "a person raised a cap: pool, micro_usd, actor"),
     ("warning", "something to look at that changes no verdict"),
     ("note", "a remark of the planner that is shown with the run"),
     ("tree.bound", "the tree, commit and dirtiness that a run judges"),
@@ -246,6 +257,13 @@ pub const KINDS: &[(&str, &str)] = &[
     ("gate.finished", "a gate was judged: verdict, reason, evidence, seal"),
     ("review.asked", "a person is asked to look"),
     ("review.answered", "a person looked"),
+    ("context.built", "what an agent is told about the project was gathered: digest, bytes, dropped"),
+    ("role.resolved", "the role of a run as it was at the start: id, version, digest, origin"),
+    ("prompt.rendered", "the prompt for the agent: digest, bytes"),
+    ("result.parsed", "the agent's answer was read: entries, result, raw"),
+    ("file.applied", "a file of an answer was written or deleted: path, action, bytes"),
+    ("file.refused", "a file of an answer was not applied: path, reason"),
+    ("files.summary", "what came of an answer: changed, refused, branch, commit"),
     ("requirement.captured", "a requirement was stored"),
     ("requirement.changed", "a requirement was edited"),
     ("requirement.settled", "a requirement's standing changed"),
@@ -257,8 +275,30 @@ pub const KINDS: &[(&str, &str)] = &[
     ("settings.changed", "a project document was replaced"),
     ("project.registered", "a repository was registered"),
     ("project.changed", "a project was renamed, moved or archived"),
+    ("issue.card", "an issue's card as it is now, and what changed it: card, cause"),
+    ("issue.deleted", "an issue was deleted: id, number"),
+    ("issue.commented", "somebody said something on an issue: issue, comment, actor"),
+    ("issue.execution", "who is to do an issue was changed"),
+    ("issue.forced", "a run was started although its issue waits for others"),
+    ("lineage.added", "where an issue came from was written down"),
+    ("worker.paired", "a worker was paired: worker, name, pairing"),
+    ("worker.changed", "a worker was renamed, or serves others than before"),
+    ("worker.online", "a worker was heard of again"),
+    ("worker.late", "a worker was not heard of for 45 s"),
+    ("worker.offline", "a worker was not heard of for 90 s"),
+    ("worker.draining", "a worker finishes what it holds and claims nothing, or claims again"),
+    ("worker.revoked", "a worker may do nothing any more; what it held is ready again"),
+    ("worker.activity", "a worker began a phase of a task: worker, run, task, phase"),
     ("token.made", "a token was made"),
     ("token.revoked", "a token was revoked"),
+    ("agent.session", "an agent's session began: agent, version, model, argv, or said more about itself"),
+    ("agent.message", "an agent said something; `final` marks its answer"),
+    ("agent.reasoning", "an agent thought aloud"),
+    ("agent.tool", "an agent uses a tool: name, input, status, output"),
+    ("agent.file", "an agent says that it changed a file"),
+    ("agent.usage", "tokens and cost, as the agent reported them"),
+    ("agent.error", "something went wrong in an agent; what came of it is told at its end"),
+    ("agent.end", "an agent's session ended, by its own words"),
     ("probe.entry", "an entry written by a benchmark or test worker"),
 ];
 

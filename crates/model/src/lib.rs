@@ -9,17 +9,28 @@
 //! a tree. [`code`] is the one list of everything that can go wrong in front of a person.
 
 pub mod actor;
+pub mod agent;
+pub mod approval;
+pub mod change;
 pub mod code;
 pub mod digest;
+pub mod dispatch;
 pub mod failure;
 pub mod id;
+pub mod issue;
 pub mod journal;
+pub mod ledger;
 pub mod limits;
+pub mod money;
 pub mod policy;
 pub mod problem;
 pub mod project;
 pub mod proof;
+pub mod provider;
 pub mod question;
+pub mod role;
 pub mod run;
 pub mod task;
 pub mod time;
+pub mod waiting;
+pub mod worker;

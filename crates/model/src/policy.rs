@@ -16,9 +16,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::ToSchema;
 
-pub use command::{Decided, Judged, programs_of};
+pub use command::{Decided, Judged, Refusal, programs_of};
 
-use crate::{digest::Fields, problem::FieldError};
+use crate::{digest::Fields, dispatch::Apply, problem::FieldError};
+
+/// The longest that an agent's process is kept for an answer, in seconds (S58).
+pub const APPROVAL_WAIT_S: u32 = 300;
 
 /// The key that stands for every repository of a project.
 pub const ANY_REPO: &str = "*";
@@ -42,6 +45,9 @@ pub struct Policy {
     pub symlinks: Symlinks,
     /// What may be executed.
     pub commands: Vec<CommandRule>,
+    /// What agents may use. With none, no agent asks anybody: each has what its own checks and the fence leave it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolRule>,
     /// Names of environment values that may be handed to a command.
     pub env_allow: Vec<String>,
     /// The network of gates and tools.
@@ -66,8 +72,8 @@ pub struct Policy {
     /// Whether work whose gates proved nothing may go on.
     pub allow_unproven: bool,
     /// What only dispatch runs know.
-    #[serde(skip_serializing_if = "Block::is_empty")]
-    pub dispatch: Block,
+    #[serde(skip_serializing_if = "DispatchRules::is_default")]
+    pub dispatch: DispatchRules,
     /// What only solve runs know.
     #[serde(skip_serializing_if = "Block::is_empty")]
     pub solve: Block,
@@ -91,6 +97,15 @@ pub struct CommandRule {
     /// Whether it may be given a program as an argument: code (`sh -c`), or the name of whatever
     /// else is to be started (`timeout`).
     pub inline: bool,
+    /// What becomes of it; a rule that does not say denies (X17).
+    pub decision: Decision,
+}
+
+/// A tool of agents, and what becomes of its uses that the agent asks about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ToolRule {
+    /// The tool as its agent names it, or `*` for all that no other rule names.
+    pub tool: String,
     /// What becomes of it; a rule that does not say denies (X17).
     pub decision: Decision,
 }
@@ -160,6 +175,45 @@ pub enum Risk {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Block {}
 
+/// What dispatch runs may do (D33).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DispatchRules {
+    /// Where results may go.
+    pub apply: Vec<Apply>,
+    /// Whether an answer may delete files.
+    pub allow_delete: bool,
+    /// What one run may cost at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_cost_micro_usd: Option<u64>,
+    /// How long an agent may work at most, in seconds.
+    pub max_timeout_s: u32,
+    /// Whether an issue is done when a linked proof run of its branch passed (X6).
+    pub close_on_proof: bool,
+    /// How long an agent's process is kept while a person is asked, in seconds; then it is ended, and goes on with
+    /// the answer (S58).
+    pub approval_wait_s: u32,
+}
+
+impl Default for DispatchRules {
+    /// What touches nothing of the person's: a branch of its own, or nothing at all.
+    fn default() -> Self {
+        Self {
+            apply: vec![Apply::Worktree, Apply::None],
+            allow_delete: false,
+            max_cost_micro_usd: None,
+            max_timeout_s: 86_400,
+            close_on_proof: false,
+            approval_wait_s: APPROVAL_WAIT_S,
+        }
+    }
+}
+
+impl DispatchRules {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Block {
     fn is_empty(&self) -> bool {
         true
@@ -178,6 +232,7 @@ impl Default for Policy {
             max_change_bytes: 10 << 20,
             symlinks: Symlinks::default(),
             commands: Vec::new(),
+            tools: Vec::new(),
             env_allow: Vec::new(),
             network: Network::default(),
             require_sandbox: false,
@@ -189,7 +244,7 @@ impl Default for Policy {
             publish: Publish::default(),
             ask_at_risk: Some(Risk::Critical),
             allow_unproven: false,
-            dispatch: Block {},
+            dispatch: DispatchRules::default(),
             solve: Block {},
             proof: Block {},
             eval: Block {},

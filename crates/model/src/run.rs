@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     actor::{Actor, Trigger},
     failure::Failure,
-    id::{ProjectId, RunId},
+    id::{IssueId, ProjectId, RunId},
     time::Timestamp,
 };
 
@@ -154,6 +154,27 @@ impl fmt::Display for RunStatus {
     }
 }
 
+/// The answer of a run: the words of all kinds that have one. A run of any kind keeps its word as a text; here they
+/// stand together for the API's document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunVerdict {
+    /// Proof: everything was looked at and held.
+    Passed,
+    /// Proof: nobody knows.
+    Unproven,
+    /// Proof: something did not hold.
+    Failed,
+    /// Dispatch: something changed, nothing was refused.
+    Applied,
+    /// Dispatch: something changed, something was refused.
+    Partial,
+    /// Dispatch: nothing could be written.
+    Unapplied,
+    /// Dispatch: nothing had to change.
+    NoChanges,
+}
+
 /// A run kind's name, such as `proof`. The engine's registry decides which exist.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
@@ -163,6 +184,8 @@ pub struct RunKind(Cow<'static, str>);
 impl RunKind {
     /// Requirements x gates -> evidence.
     pub const PROOF: Self = Self::named("proof");
+    /// An issue and a role -> a branch with files.
+    pub const DISPATCH: Self = Self::named("dispatch");
 
     /// A kind that code declares.
     pub const fn named(name: &'static str) -> Self {
@@ -230,6 +253,8 @@ pub struct Run {
     pub retry_of: Option<RunId>,
     /// The run that started this one.
     pub parent: Option<RunId>,
+    /// The issue that it is about.
+    pub issue: Option<IssueId>,
     /// A cancel was asked for and leased tasks are draining (X13).
     pub cancelling: bool,
     /// When it was stored.
@@ -242,12 +267,21 @@ pub struct Run {
     pub revision: u64,
 }
 
+impl Run {
+    /// The issue that this run works on: it holds the issue's [work key](crate::issue::work_key). A proof of an
+    /// issue is about it and does not work on it.
+    pub fn works_on(&self) -> Option<IssueId> {
+        self.issue.filter(|issue| self.exclusive_key.as_ref() == Some(&crate::issue::work_key(*issue)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
+    // X11: among others, a waiting run is not paused.
     /// Every pair, written down: the row is the status, the column the event in `RunEvent::ALL`.
     #[test]
     fn the_table_of_every_pair() {
@@ -283,6 +317,28 @@ mod tests {
                 }
             }
             prop_assert!(ends <= 1);
+        }
+    }
+
+    // The document of the API names each word that a kind may end with.
+    #[test]
+    fn every_kinds_verdict_is_a_verdict_of_runs() {
+        use crate::{dispatch::Verdict as Dispatch, proof::verdict::Verdict as Proof};
+        let word = |verdict: RunVerdict| serde_json::to_value(verdict).unwrap();
+        for (kind, run) in [
+            (Proof::Passed, RunVerdict::Passed),
+            (Proof::Unproven, RunVerdict::Unproven),
+            (Proof::Failed, RunVerdict::Failed),
+        ] {
+            assert_eq!(word(run), kind.as_str());
+        }
+        for (kind, run) in [
+            (Dispatch::Applied, RunVerdict::Applied),
+            (Dispatch::Partial, RunVerdict::Partial),
+            (Dispatch::Unapplied, RunVerdict::Unapplied),
+            (Dispatch::NoChanges, RunVerdict::NoChanges),
+        ] {
+            assert_eq!(word(run), kind.name());
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{ProjectId, RunId, TaskId, WorkerId},
+    ledger::Ask,
     run::Refused,
     time::Timestamp,
 };
@@ -42,14 +43,16 @@ pub enum TaskEvent {
     Failed,
     /// Its lease ran out, or its holder gave it back, with attempts left.
     Requeued,
+    /// Its holder gave it back until people have answered what it asked (S58).
+    Parked,
     /// Its run was cancelled.
     Cancelled,
 }
 
 impl TaskEvent {
     /// Every event.
-    pub const ALL: [Self; 6] =
-        [Self::Unblocked, Self::Claimed, Self::Finished, Self::Failed, Self::Requeued, Self::Cancelled];
+    pub const ALL: [Self; 7] =
+        [Self::Unblocked, Self::Claimed, Self::Finished, Self::Failed, Self::Requeued, Self::Parked, Self::Cancelled];
 
     const fn name(self) -> &'static str {
         match self {
@@ -58,6 +61,7 @@ impl TaskEvent {
             Self::Finished => "finish",
             Self::Failed => "fail",
             Self::Requeued => "requeue",
+            Self::Parked => "park",
             Self::Cancelled => "cancel",
         }
     }
@@ -74,15 +78,17 @@ impl TaskState {
         match (self, event) {
             (S::Blocked, E::Unblocked) | (S::Leased, E::Requeued) => Ok(S::Ready),
             (S::Ready, E::Claimed) => Ok(S::Leased),
+            // Given back late, it may be ready already.
+            (S::Ready | S::Leased, E::Parked) => Ok(S::Blocked),
             (S::Blocked | S::Ready | S::Leased, E::Finished) => Ok(S::Done),
             (S::Blocked | S::Ready | S::Leased, E::Failed) => Ok(S::Failed),
             (S::Blocked | S::Ready | S::Leased, E::Cancelled) => Ok(S::Cancelled),
-            (S::Blocked, E::Claimed | E::Requeued)
+            (S::Blocked, E::Claimed | E::Requeued | E::Parked)
             | (S::Ready, E::Unblocked | E::Requeued)
             | (S::Leased, E::Unblocked | E::Claimed)
             | (
                 S::Done | S::Failed | S::Cancelled,
-                E::Unblocked | E::Claimed | E::Finished | E::Failed | E::Requeued | E::Cancelled,
+                E::Unblocked | E::Claimed | E::Finished | E::Failed | E::Requeued | E::Parked | E::Cancelled,
             ) => Err(Refused { state: self.name(), event: event.name() }),
         }
     }
@@ -184,6 +190,8 @@ pub struct Task {
     pub output: Option<serde_json::Value>,
     /// Whether it counts in the run's progress.
     pub counted: bool,
+    /// What has to be reserved in the ledger before it is handed out; nothing for what spends nothing (D34).
+    pub reserve: Option<Ask>,
     /// When it was stored.
     pub created_at: Timestamp,
     /// When it became terminal.
@@ -200,12 +208,12 @@ mod tests {
     #[test]
     fn the_table_of_every_pair() {
         let table = [
-            ("blocked", ["ready", "-", "done", "failed", "-", "cancelled"]),
-            ("ready", ["-", "leased", "done", "failed", "-", "cancelled"]),
-            ("leased", ["-", "-", "done", "failed", "ready", "cancelled"]),
-            ("done", ["-"; 6]),
-            ("failed", ["-"; 6]),
-            ("cancelled", ["-"; 6]),
+            ("blocked", ["ready", "-", "done", "failed", "-", "-", "cancelled"]),
+            ("ready", ["-", "leased", "done", "failed", "-", "blocked", "cancelled"]),
+            ("leased", ["-", "-", "done", "failed", "ready", "blocked", "cancelled"]),
+            ("done", ["-"; 7]),
+            ("failed", ["-"; 7]),
+            ("cancelled", ["-"; 7]),
         ];
         for (from, row) in table {
             for (event, to) in TaskEvent::ALL.into_iter().zip(row) {

@@ -90,7 +90,19 @@ impl Day {
         let midnight = next.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
         Timestamp(midnight.unwrap_or(Instant::MAX).as_microsecond())
     }
+
+    /// Days since 1970-01-01: how columns hold it.
+    pub fn number(self) -> i64 {
+        self.end().micros() / MICROS_OF_DAY - 1
+    }
+
+    /// The day with this number.
+    pub fn from_number(number: i64) -> Self {
+        Timestamp(number.saturating_mul(MICROS_OF_DAY)).day()
+    }
 }
+
+const MICROS_OF_DAY: i64 = 86_400_000_000;
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,6 +161,7 @@ mod tests {
         let day: Day = "2028-02-29".parse().unwrap();
         assert_eq!(day.end().to_string(), "2028-03-01T00:00:00.000000Z");
         assert_eq!(day.end().shifted(-1).day(), day);
+        assert_eq!((day.number(), Day::from_number(day.number())), (21_243, day));
         for wrong in ["2027-02-29", "2027-2-1", "2027-01-01T00:00:00Z", "tomorrow", "", "2027-13-01", "２０２７-01-01"]
         {
             assert_eq!(wrong.parse::<Day>(), Err(DayInvalid), "{wrong}");

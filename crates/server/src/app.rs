@@ -3,8 +3,12 @@
 use std::{ops::Deref, sync::Arc};
 
 use engine::Engine;
+use tokio::sync::Semaphore;
 
-use crate::{auth::Auth, config::ServerConfig, metrics::Metrics, middleware::RequestIds, stream::StreamPlaces};
+use crate::{
+    api::Checked, auth::Auth, config::ServerConfig, limits, metrics::Metrics, middleware::RequestIds,
+    stream::StreamPlaces,
+};
 
 /// The server's state. Cheap to clone.
 #[derive(Clone)]
@@ -24,8 +28,32 @@ pub struct Inner {
     pub places: StreamPlaces,
     /// Correlation ids.
     pub request_ids: RequestIds,
+    /// Kept bytes that were found sound a moment ago.
+    pub checked: Checked,
+    /// Places for backups, and for checks of what is stored.
+    pub whole_store: WholeStore,
     /// The OpenAPI document, rendered once.
     pub openapi: bytes::Bytes,
+}
+
+/// Places for what reads all that is stored.
+pub struct WholeStore {
+    /// Backups.
+    pub backup: Semaphore,
+    /// Checks.
+    pub verify: Semaphore,
+    /// Checks of one chain: short, so that who comes later waits.
+    pub chain: Semaphore,
+}
+
+impl Default for WholeStore {
+    fn default() -> Self {
+        Self {
+            backup: Semaphore::new(limits::WHOLE_STORE),
+            verify: Semaphore::new(limits::WHOLE_STORE),
+            chain: Semaphore::new(limits::CHAINS),
+        }
+    }
 }
 
 impl App {

@@ -16,6 +16,7 @@ mod limits;
 pub mod metrics;
 mod middleware;
 mod openapi;
+mod page;
 mod problem;
 mod router;
 mod serve;
@@ -24,6 +25,7 @@ pub mod stream;
 
 pub use self::{
     config::ServerConfig,
+    page::Page,
     problem::{ProblemDocument, REQUEST_ID},
     router::{Plane, build, document},
     serve::{Peer, ServeLimits, serve, serve_with},

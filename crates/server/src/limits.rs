@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
+use model::{code::Code, problem::Problem};
 
 /// From the first byte of a request, or the end of the one before, to the end of its headers.
 pub const HEADER_READ: Duration = Duration::from_secs(20);
@@ -13,8 +14,8 @@ pub const HEADER_COUNT: usize = 100;
 pub const CONNECTION_BUFFER: usize = 64 << 10;
 /// Open connections; more wait in the kernel's queue.
 pub const CONNECTIONS: usize = 20_000;
-/// How long a shutdown waits for calls that were accepted (F21).
-pub const SHUTDOWN: Duration = Duration::from_secs(9);
+/// How long a shutdown waits for calls that were accepted (F21); closing the store comes after it.
+pub const SHUTDOWN: Duration = Duration::from_secs(8);
 /// How long a closed connection is read, so that the last answer is not lost to a reset.
 pub const LINGER: Duration = Duration::from_millis(500);
 /// What such a connection may still send.
@@ -38,12 +39,26 @@ pub const STREAM_PACE: Duration = Duration::from_millis(10);
 /// Outcomes in one batch.
 pub const OUTCOMES: usize = 64;
 
+/// Backups, and checks of all that is stored, at the same time: each reads everything.
+pub const WHOLE_STORE: usize = 1;
+/// Checks of a single chain at the same time.
+pub const CHAINS: usize = 2;
+/// A path in a request.
+pub const PATH: usize = 1_024;
+
 /// The body limit of a route.
 pub fn body_limit(route: Option<&MatchedPath>) -> usize {
     match route {
         Some(path) if path.as_str().contains("/proof") => model::limits::PROOF_BODY,
+        Some(path) if path.as_str().ends_with("/worker/tasks/{task}/artifacts") => model::limits::WORKER_ARTIFACT,
         _ => model::limits::BODY,
     }
+}
+
+/// 413, with the limit in words a person reads and in bytes for a program.
+pub fn too_large(limit: usize) -> Problem {
+    let words = if limit >= 1 << 20 { format!("{} MiB", limit >> 20) } else { format!("{} KiB", limit >> 10) };
+    Problem::new(Code::TooLarge, format!("the body is larger than {words}")).with("limit", limit)
 }
 
 /// How a request to a route is timed.
@@ -57,6 +72,15 @@ pub enum Pace {
 
 /// The pace of a route.
 pub fn pace(route: &str) -> Pace {
-    let long = ["/events", "/worker/claim", "/proof/export"];
+    let long = [
+        "/events",
+        "/worker/claim",
+        "/worker/heartbeat",
+        "/worker/tasks/{task}/artifacts",
+        "/proof/export",
+        "/backups",
+        "/api/v1/verify",
+        "/audit/chain",
+    ];
     if long.iter().any(|end| route.ends_with(end)) { Pace::Long } else { Pace::Prompt }
 }

@@ -1,6 +1,8 @@
 //! Every figure the server shows under `/metrics`, declared here once with its meaning, in the
 //! Prometheus text format. Labels are route templates and status classes, never ids.
 
+pub mod upkeep;
+
 use std::{
     collections::HashMap,
     fmt::Write as _,
@@ -30,6 +32,10 @@ macro_rules! figures {
             (LATENCY, "histogram", LATENCY_HELP),
             (MEMORY, "gauge", MEMORY_HELP),
             (UPTIME, "gauge", UPTIME_HELP),
+            (upkeep::RUNS, "counter", upkeep::RUNS_HELP),
+            (upkeep::FAILURES, "counter", upkeep::FAILURES_HELP),
+            (upkeep::DONE, "counter", upkeep::DONE_HELP),
+            (upkeep::LEADER, "gauge", upkeep::LEADER_HELP),
         ];
     };
     (@type counter) => { AtomicU64 };

@@ -69,7 +69,7 @@ fn admit(app: &App, request: &Request, route: Option<&MatchedPath>) -> Result<()
     let limit = limits::body_limit(route);
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
-        return Err(Problem::new(Code::TooLarge, format!("the body is larger than {limit} bytes")).with("limit", limit));
+        return Err(limits::too_large(limit));
     }
     Ok(())
 }

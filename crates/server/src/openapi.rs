@@ -24,6 +24,7 @@ use crate::problem::ProblemDocument;
     tags(
         (name = "projects", description = "registered repositories and their documents"),
         (name = "runs", description = "what is done, whatever its kind"),
+        (name = "issues", description = "the board: what is to be done, and where it stands"),
         (name = "questions", description = "what a person is asked"),
         (name = "streams", description = "what happens, as it happens: server-sent events"),
         (name = "artifacts", description = "files and texts made by runs"),
@@ -57,6 +58,28 @@ pub fn base() -> Document {
     let mut document = Base::openapi();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     document
+}
+
+/// Gives each operation a name of its own, from its method and path: a generated client needs it, and
+/// the functions behind the routes share names such as `list`.
+pub fn name_operations(document: &mut Document) {
+    for (path, item) in &mut document.paths.paths {
+        let place = path.trim_start_matches("/api/v1").replace(['/', '{', '}', '-', '.'], "_");
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("patch", &mut item.patch),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                let words = place.split('_').filter(|word| !word.is_empty());
+                let words: Vec<_> = std::iter::once(method).chain(words).collect();
+                operation.operation_id = Some(words.join("_"));
+            }
+        }
+    }
 }
 
 /// The document as it is served.

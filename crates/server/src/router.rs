@@ -3,14 +3,19 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, Method, Uri},
+    response::Response,
+};
 use engine::Engine;
 use model::{code::Code, problem::Problem};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     api,
-    app::{App, Inner},
+    app::{App, Inner, WholeStore},
     auth::Auth,
     config::ServerConfig,
     metrics::Metrics,
@@ -30,13 +35,16 @@ pub struct Plane {
 
 /// The whole HTTP side of a plane. Serve it with [`crate::serve`], or call it in process.
 pub fn build(plane: Plane) -> Router {
-    let (router, document) = routes().split_for_parts();
+    let (router, mut document) = routes().split_for_parts();
+    openapi::name_operations(&mut document);
     let metrics = Arc::new(Metrics::of(document.paths.paths.keys().cloned()));
     let app = App::new(Inner {
         auth: Auth::new(plane.config.bound, &plane.config.allowed_hosts),
         places: StreamPlaces::new(plane.config.streams_per_caller, metrics.clone()),
         metrics,
         request_ids: RequestIds::new(),
+        checked: api::Checked::default(),
+        whole_store: WholeStore::default(),
         openapi: openapi::render(&document),
         engine: plane.engine,
         config: plane.config,
@@ -50,15 +58,24 @@ pub fn build(plane: Plane) -> Router {
 
 /// The OpenAPI document of this version.
 pub fn document() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+    let mut document = routes().into_openapi();
+    openapi::name_operations(&mut document);
+    document
 }
 
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base()).merge(api::outside()).nest("/api/v1", api::v1())
 }
 
-async fn unknown_route() -> Refusal {
-    Problem::new(Code::RouteUnknown, Code::RouteUnknown.title()).into()
+/// A place in the page, or nothing that there is.
+async fn unknown_route(
+    State(app): State<App>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let unknown = || Problem::new(Code::RouteUnknown, Code::RouteUnknown.title()).into();
+    app.config.page.at(&method, uri.path(), &headers).ok_or_else(unknown)
 }
 
 async fn refused_method() -> Refusal {

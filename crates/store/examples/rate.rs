@@ -48,6 +48,7 @@ fn run(project: ProjectId) -> Run {
         exclusive_key: None,
         retry_of: None,
         parent: None,
+        issue: None,
         cancelling: false,
         created_at: now(),
         started_at: None,

@@ -41,6 +41,13 @@ statements! {
         INSERT INTO entry (stream, seq, at, kind, level, span, parent, edge, chain, data)
         SELECT * FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[], $10::text[], $11::text[],
             $12::bigint[], $13::bytea[], $14::text[])";
+    /// The first entries of a stream that nobody else knows yet.
+    ENTRIES_FRESH => sqlite "", postgres "WITH opened AS (
+            INSERT INTO stream (kind, owner, seq, chain, floor, floor_chain, closed)
+            VALUES ($1, $2, $3, $4, 1, NULL, $5) RETURNING number)
+        INSERT INTO entry (stream, seq, at, kind, level, span, parent, edge, chain, data)
+        SELECT o.number, u.* FROM opened o CROSS JOIN unnest($6::bigint[], $7::bigint[], $8::text[], $9::bigint[],
+            $10::text[], $11::text[], $12::bigint[], $13::bytea[], $14::text[]) AS u";
     SEEN = "INSERT INTO outbox_seen (task, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     /// A task that has ended takes no entries, so its outbox needs no memory.
     FORGET = "DELETE FROM outbox_seen WHERE task IN (SELECT id FROM task WHERE state IN ('done', 'failed', 'cancelled'))";
@@ -94,17 +101,99 @@ fn batch(head: &mut Head, stream: StreamId, new: &[NewEntry], now: Timestamp) ->
     Ok(Batch { number: head.number, entries, chained, closed: head.closed })
 }
 
+/// The number of a stream that has none yet.
+const FRESH: i64 = 0;
+
+impl Head {
+    const fn fresh() -> Self {
+        Self { number: FRESH, seq: 0, chain: None, floor: 1, floor_chain: None, closed: false }
+    }
+}
+
+fn whole(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The columns of entries, `seq` to `data`, as lists.
+fn columns<'b>(batches: impl Iterator<Item = &'b Batch> + Clone) -> [Value<'static>; 9] {
+    let each = || batches.clone().flat_map(|batch| &batch.entries);
+    // The chain stands on the last entry of each append: it marks where the append ends.
+    let chains = batches.clone().flat_map(|batch| {
+        let open = std::iter::repeat_n(None, batch.entries.len() - 1);
+        open.chain([Some(batch.chained.bytes().to_vec())])
+    });
+    [
+        Value::ints(each().map(|entry| whole(entry.seq))),
+        Value::ints(each().map(|entry| entry.at.micros())),
+        Value::texts(each().map(|entry| entry.kind.clone())),
+        Value::ints(each().map(|entry| level_number(entry.level))),
+        Value::Texts(each().map(|entry| entry.span.clone().map(Into::into)).collect()),
+        Value::Texts(each().map(|entry| entry.parent.clone().map(Into::into)).collect()),
+        Value::Ints(each().map(|entry| entry.edge.map(edge_number)).collect()),
+        Value::Blobs(chains.collect()),
+        Value::texts(each().map(|entry| entry.data.clone())),
+    ]
+}
+
 impl Tx {
-    /// Appends entries and gives their numbers. The board of a project is appended to last (X57).
+    /// Appends entries. The board of a project is appended to last (X57). Over PostgreSQL they get their numbers
+    /// when the script ends or next reads a journal: a stream is held for the commit alone.
     pub async fn journal_append(
         &mut self,
         stream: StreamId,
         entries: &[NewEntry],
         now: Timestamp,
-    ) -> Result<Range<u64>, StoreError> {
-        if !self.is_sqlite() {
-            return self.append_lists(&[(stream, entries, now)]).await?.remove(0);
+    ) -> Result<(), StoreError> {
+        if self.is_sqlite() {
+            return self.append_now(stream, entries, now).await.map(drop);
         }
+        if !entries.is_empty() {
+            self.appended.push((stream, entries.to_vec(), now));
+        }
+        Ok(())
+    }
+
+    /// As [`Tx::journal_append`], for whoever has to know the numbers.
+    pub async fn journal_append_numbered(
+        &mut self,
+        stream: StreamId,
+        entries: &[NewEntry],
+        now: Timestamp,
+    ) -> Result<Range<u64>, StoreError> {
+        if self.is_sqlite() {
+            return self.append_now(stream, entries, now).await;
+        }
+        self.append_rest().await?;
+        self.append_lists(&[(stream, entries, now)]).await?.remove(0)
+    }
+
+    /// Gives the entries that wait for it their numbers.
+    pub(crate) async fn append_rest(&mut self) -> Result<(), StoreError> {
+        if self.appended.is_empty() {
+            return Ok(());
+        }
+        let rest = std::mem::take(&mut self.appended);
+        let (boards, rest): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(stream, ..)| matches!(stream, StreamId::Project(_)));
+        if !boards.is_empty() {
+            self.board_leave(&boards).await?;
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let lists: Vec<_> = rest.iter().map(|(stream, entries, now)| (*stream, entries.as_slice(), *now)).collect();
+        for answer in self.append_lists(&lists).await? {
+            answer?;
+        }
+        Ok(())
+    }
+
+    async fn append_now(
+        &mut self,
+        stream: StreamId,
+        entries: &[NewEntry],
+        now: Timestamp,
+    ) -> Result<Range<u64>, StoreError> {
         let (kind, owner) = key(stream);
         let params = [kind.into(), Value::Uuid(owner)];
         let mut head = match self.query_opt(&HEAD, &params).await? {
@@ -149,11 +238,12 @@ impl Tx {
         appends: &[(StreamId, &[NewEntry], Timestamp)],
     ) -> Result<Vec<Result<Range<u64>, StoreError>>, StoreError> {
         if !self.is_sqlite() {
+            self.append_rest().await?;
             return self.append_lists(appends).await;
         }
         let mut answers = Vec::with_capacity(appends.len());
         for (stream, entries, now) in appends {
-            answers.push(match self.journal_append(*stream, entries, *now).await {
+            answers.push(match self.append_now(*stream, entries, *now).await {
                 Err(error @ StoreError::WrongState(_)) => Err(error),
                 other => Ok(other?),
             });
@@ -161,14 +251,22 @@ impl Tx {
         Ok(answers)
     }
 
-    async fn append_lists(
+    pub(crate) async fn append_lists(
         &mut self,
         appends: &[(StreamId, &[NewEntry], Timestamp)],
     ) -> Result<Vec<Result<Range<u64>, StoreError>>, StoreError> {
-        let mut heads = self.heads_lock(appends.iter().map(|append| append.0)).await?;
+        let fresh: Vec<StreamId> = std::mem::take(&mut self.fresh).into_iter().map(StreamId::Run).collect();
+        let known = appends.iter().map(|append| append.0).filter(|stream| !fresh.contains(stream));
+        let mut heads = self.heads_lock(known).await?;
+        for stream in fresh {
+            if appends.iter().any(|append| append.0 == stream) {
+                heads.insert(stream, Head::fresh());
+            } else if let StreamId::Run(run) = stream {
+                self.fresh.push(run);
+            }
+        }
         let mut answers = Vec::with_capacity(appends.len());
-        let mut batches = Vec::with_capacity(appends.len());
-        let mut moved: HashMap<StreamId, usize> = HashMap::new();
+        let mut batches: Vec<(StreamId, Batch)> = Vec::with_capacity(appends.len());
         for (stream, entries, now) in appends {
             let Some(head) = heads.get_mut(stream) else {
                 return Err(StoreError::Internal("a stream was opened and is not there".to_owned()));
@@ -179,40 +277,46 @@ impl Tx {
                 continue;
             }
             answers.push(batch(head, *stream, entries, *now).map(|batch| {
-                moved.insert(*stream, batches.len());
-                batches.push(batch);
+                batches.push((*stream, batch));
                 first..head.seq + 1
             }));
         }
-        if batches.is_empty() {
+        let (opening, moving): (Vec<_>, Vec<_>) = batches.into_iter().partition(|(_, batch)| batch.number == FRESH);
+        for (stream, batch) in opening.chunk_by(|a, b| a.0 == b.0).map(|group| (group[0].0, group)) {
+            let Some(head) = heads.get(&stream) else { continue };
+            let (kind, owner) = key(stream);
+            let mut params = vec![
+                kind.into(),
+                Value::Uuid(owner),
+                head.seq.into(),
+                head.chain.map(|chain| chain.bytes().to_vec()).map_or(Value::Null, |chain| Value::Bytes(chain.into())),
+                head.closed.into(),
+            ];
+            params.extend(columns(batch.iter().map(|(_, batch)| batch)));
+            self.exec_later(&ENTRIES_FRESH, params).await?;
+            self.woken.add_stream(stream, head.seq);
+        }
+        if moving.is_empty() {
             return Ok(answers);
         }
-        let last: Vec<&Head> = moved.keys().filter_map(|stream| heads.get(stream)).collect();
-        let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let each = || batches.iter().flat_map(|batch| batch.entries.iter().map(move |entry| (batch, entry)));
-        let chains = batches.iter().flat_map(|batch| {
-            let open = std::iter::repeat_n(None, batch.entries.len() - 1);
-            open.chain([Some(batch.chained.bytes().to_vec())])
-        });
-        let params = [
+        let mut moved: Vec<StreamId> = moving.iter().map(|(stream, _)| *stream).collect();
+        moved.sort_unstable();
+        moved.dedup();
+        let last: Vec<&Head> = moved.iter().filter_map(|stream| heads.get(stream)).collect();
+        let of_each = moving.iter().flat_map(|(_, batch)| std::iter::repeat_n(batch.number, batch.entries.len()));
+        let mut params = vec![
             Value::ints(last.iter().map(|head| head.number)),
             Value::ints(last.iter().map(|head| whole(head.seq))),
             Value::Blobs(last.iter().map(|head| head.chain.map(|chain| chain.bytes().to_vec())).collect()),
             Value::ints(last.iter().map(|head| head.closed.into())),
-            Value::ints(each().map(|(batch, _)| batch.number)),
-            Value::ints(each().map(|(_, entry)| whole(entry.seq))),
-            Value::ints(each().map(|(_, entry)| entry.at.micros())),
-            Value::texts(each().map(|(_, entry)| entry.kind.as_str())),
-            Value::ints(each().map(|(_, entry)| level_number(entry.level))),
-            Value::Texts(each().map(|(_, entry)| entry.span.as_deref().map(Into::into)).collect()),
-            Value::Texts(each().map(|(_, entry)| entry.parent.as_deref().map(Into::into)).collect()),
-            Value::Ints(each().map(|(_, entry)| entry.edge.map(edge_number)).collect()),
-            Value::Blobs(chains.collect()),
-            Value::texts(each().map(|(_, entry)| entry.data.as_str())),
+            Value::ints(of_each),
         ];
-        self.exec(&ENTRIES, &params).await?;
-        for (stream, head) in moved.keys().filter_map(|stream| Some((*stream, heads.get(stream)?))) {
-            self.woken.add_stream(stream, head.seq);
+        params.extend(columns(moving.iter().map(|(_, batch)| batch)));
+        self.exec_later(&ENTRIES, params).await?;
+        for stream in moved {
+            if let Some(head) = heads.get(&stream) {
+                self.woken.add_stream(stream, head.seq);
+            }
         }
         Ok(answers)
     }
@@ -251,17 +355,17 @@ impl Tx {
         now: Timestamp,
     ) -> Result<Range<u64>, StoreError> {
         let run = self.fence_hold(fence, now).await?;
-        self.journal_append(StreamId::Run(run), entries, now).await
+        self.journal_append_numbered(StreamId::Run(run), entries, now).await
     }
 
     /// As [`Tx::journal_append_fenced`] for entries out of an outbox that may send them again: each is
-    /// taken once per client id and task (D57).
+    /// taken once per client id and task (D57). Answers those that were new, too.
     pub async fn journal_append_once(
         &mut self,
         fence: Fence,
         entries: &[(String, NewEntry)],
         now: Timestamp,
-    ) -> Result<Taken, StoreError> {
+    ) -> Result<(Taken, Vec<NewEntry>), StoreError> {
         let run = self.fence_hold(fence, now).await?;
         let mut fresh = Vec::with_capacity(entries.len());
         for (client_id, entry) in entries {
@@ -269,9 +373,10 @@ impl Tx {
                 fresh.push(entry.clone());
             }
         }
-        let range = self.journal_append(StreamId::Run(run), &fresh, now).await?;
+        let range = self.journal_append_numbered(StreamId::Run(run), &fresh, now).await?;
         let accepted = fresh.len() as u64;
-        Ok(Taken { accepted, duplicates: entries.len() as u64 - accepted, last_seq: range.end - 1 })
+        let taken = Taken { accepted, duplicates: entries.len() as u64 - accepted, last_seq: range.end - 1 };
+        Ok((taken, fresh))
     }
 
     /// Forgets the outboxes of tasks that have ended.

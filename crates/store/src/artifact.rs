@@ -20,6 +20,8 @@ statements! {
     LIST = "SELECT id, run, task, name, digest, bytes, media_type, created_at, dropped FROM artifact WHERE run = $1
         ORDER BY id";
     SIZE = "SELECT CAST(coalesce(sum(bytes), 0) AS bigint) FROM artifact WHERE run = $1";
+    BYTES = "SELECT CAST(coalesce(sum(b.bytes), 0) AS bigint) FROM blob_use u JOIN blob b ON b.digest = u.digest
+        WHERE u.run = $1";
     /// A blob that is stored again while it waits to be swept is wanted again.
     BLOB = "INSERT INTO blob (digest, bytes, created_at, unused_since) VALUES ($1, $2, $3, NULL)
         ON CONFLICT (digest) DO UPDATE SET unused_since = NULL";
@@ -97,6 +99,11 @@ impl Tx {
     /// The bytes of all artifacts of a run.
     pub async fn artifact_bytes(&mut self, run: RunId) -> Result<u64, StoreError> {
         self.query_one(&SIZE, &[run.into()]).await?.u64()
+    }
+
+    /// Bytes of all that is kept for a run: artifacts, outputs, results.
+    pub async fn run_bytes(&mut self, run: RunId) -> Result<u64, StoreError> {
+        self.query_one(&BYTES, &[run.into()]).await?.u64()
     }
 
     /// Writes down a blob that is durable in the blob folder.

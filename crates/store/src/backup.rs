@@ -1,11 +1,13 @@
 //! Online backup of a SQLite store with its blobs, and the check that one can be restored (F20).
 //!
-//! A backup is a folder with `store.db`, `blobs/` and, written last, `backup.json`. Restoring is to
-//! start the server on a copy of it.
+//! A backup is a data folder: `proofhouse.db`, `blobs/` and, written last, `backup.json`. Restoring is
+//! to start the server on it, or on a copy. Until it is finished it holds the file
+//! `backup.unfinished`: a repeat begins anew, and no plane starts on it.
 
 use std::{
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
 };
 
@@ -26,6 +28,12 @@ use crate::{
 statements! {
     BLOBS => sqlite "SELECT DISTINCT digest FROM blob_use ORDER BY digest", postgres "";
 }
+
+/// The database's file in a data folder, and so in a backup.
+pub const DATABASE: &str = "proofhouse.db";
+/// The file that marks a backup as not finished.
+pub const UNFINISHED: &str = "backup.unfinished";
+const MANIFEST: &str = "backup.json";
 
 /// What a backup holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,12 +75,20 @@ impl Store {
 }
 
 fn write(source: &Path, blobs: &Blobs, target: &Path, now: Timestamp) -> Result<Manifest, StoreError> {
-    fs::create_dir_all(target).map_err(|error| failed("make the backup's folder", &error))?;
+    // It holds what the data folder holds, so nobody else may read it either.
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(target);
+    made.map_err(|error| failed("make the backup's folder", &error))?;
+    clear_unfinished(target).map_err(|error| failed("clear what an unfinished backup left", &error))?;
     let mut inside = fs::read_dir(target).map_err(|error| failed("read the backup's folder", &error))?;
     if inside.next().is_some() {
         return Err(unusable(format!("{} is not empty", target.display()), "choose an empty or new folder"));
     }
-    let database = target.join("store.db");
+    let marked = File::create(target.join(UNFINISHED)).and_then(|mark| {
+        mark.sync_all()?;
+        File::open(target)?.sync_all()
+    });
+    marked.map_err(|error| failed("begin the backup", &error))?;
+    let database = target.join(DATABASE);
     let name = database.to_str().ok_or_else(|| unusable("the folder's name is not UTF-8", "choose another name"))?;
     // One read transaction: the copy is one moment of the store, whatever is written meanwhile.
     let mut from = sqlite::connect(source, true)?;
@@ -102,16 +118,39 @@ fn write(source: &Path, blobs: &Blobs, target: &Path, now: Timestamp) -> Result<
             None => manifest.damaged_blobs.push(digest),
         }
     }
+    // Closed like a store, so that the copy is one file.
+    copy.checkpoint()?;
     drop(copy);
     let text = serde_json::to_string_pretty(&manifest).map_err(|error| StoreError::Internal(error.to_string()))?;
-    let file = File::create(target.join("backup.json"));
-    let written = file.and_then(|mut file| {
+    let finish = || -> io::Result<()> {
+        let mut file = File::create(target.join(MANIFEST))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
+        File::open(target)?.sync_all()?;
+        fs::remove_file(target.join(UNFINISHED))?;
         File::open(target)?.sync_all()
-    });
-    written.map_err(|error| failed("finish the backup", &error))?;
+    };
+    finish().map_err(|error| failed("finish the backup", &error))?;
     Ok(manifest)
+}
+
+/// Removes what a backup that was cut off left in its folder: our own files, and only behind our mark.
+fn clear_unfinished(target: &Path) -> io::Result<()> {
+    let mark = target.join(UNFINISHED);
+    if !mark.is_file() {
+        return Ok(());
+    }
+    let gone = |done: io::Result<()>| match done {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    for end in ["", "-wal", "-shm", "-journal"] {
+        gone(fs::remove_file(target.join(format!("{DATABASE}{end}"))))?;
+    }
+    gone(fs::remove_dir_all(target.join("blobs")))?;
+    gone(fs::remove_file(target.join(MANIFEST)))?;
+    // Last: killed before, the rest still lies behind the mark.
+    fs::remove_file(mark)
 }
 
 fn open_copy(database: &Path) -> Result<SqliteTx, StoreError> {
@@ -121,7 +160,10 @@ fn open_copy(database: &Path) -> Result<SqliteTx, StoreError> {
 /// Reads a backup as a restored server would, and checks all of it. Works on a copy of the database
 /// file, so that the backup stays as it is.
 pub async fn backup_check(folder: &Path) -> Result<(Manifest, Verified), StoreError> {
-    let text = fs::read_to_string(folder.join("backup.json")).map_err(|error| {
+    if folder.join(UNFINISHED).exists() {
+        return Err(unusable(format!("the backup in {} was not finished", folder.display()), "make it again"));
+    }
+    let text = fs::read_to_string(folder.join(MANIFEST)).map_err(|error| {
         unusable(
             format!("{} holds no finished backup: {error}", folder.display()),
             "name the folder that `proofhouse backup` wrote; one without backup.json was not finished",
@@ -141,8 +183,10 @@ pub async fn backup_check(folder: &Path) -> Result<(Manifest, Verified), StoreEr
 
 async fn check_copy(folder: &Path, copy: &Path) -> Result<Verified, StoreError> {
     fs::create_dir_all(copy).map_err(|error| failed("make a copy to check", &error))?;
-    let database = copy.join("store.db");
-    fs::copy(folder.join("store.db"), &database).map_err(|error| failed("copy the database", &error))?;
+    let database = copy.join(DATABASE);
+    fs::copy(folder.join(DATABASE), &database).map_err(|error| failed("copy the database", &error))?;
     let store = Store::open(StoreUrl::Sqlite(database)).await?;
-    store.verify_all(&Blobs::open(folder)?).await
+    let verified = store.verify_all(&Blobs::open(folder)?).await;
+    store.close().await;
+    verified
 }

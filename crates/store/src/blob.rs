@@ -8,7 +8,6 @@ use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -18,9 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::StoreError;
 
 /// How long an unwanted blob stays.
-pub const GRACE: Duration = Duration::from_secs(3_600);
-
-static NEXT: AtomicU64 = AtomicU64::new(0);
+pub const GRACE: Duration = model::limits::BLOB_GRACE;
 
 /// The blob folder.
 #[derive(Debug, Clone)]
@@ -112,18 +109,9 @@ impl Blobs {
 
     /// Begins a blob that is written piece by piece. Dropping it unfinished leaves nothing.
     pub fn writer(&self) -> Result<BlobWriter, StoreError> {
-        let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = self.root.join("new").join(name);
-        let file = File::options()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .or_else(|error| match error.kind() {
-                // Left behind by a process of the same number that was killed.
-                io::ErrorKind::AlreadyExists => File::create(&path),
-                _ => Err(error),
-            })
-            .map_err(|error| failed("begin", &error))?;
+        // Replicas may share the folder, and process numbers repeat: no other writer has this name.
+        let path = self.root.join("new").join(uuid::Uuid::now_v7().simple().to_string());
+        let file = File::options().write(true).create_new(true).open(&path).map_err(|error| failed("begin", &error))?;
         Ok(BlobWriter { blobs: self.clone(), file: Some(file), path, hash: Sha256::new(), bytes: 0 })
     }
 
@@ -242,6 +230,11 @@ impl BlobWriter {
     /// Bytes so far.
     pub const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The name that the bytes so far would have.
+    pub fn digest(&self) -> Digest {
+        Digest::from_bytes(self.hash.clone().finalize().into())
     }
 
     /// Makes it durable under its name.

@@ -14,6 +14,10 @@ pub struct Committed {
     pub streams: Vec<(StreamId, u64)>,
     /// Queues with new work, each once.
     pub queues: Vec<String>,
+    /// Tasks that this process made ready: queue, the labels they ask for, how many.
+    pub ready: Vec<(String, Vec<String>, u32)>,
+    /// There is other new work in the queues, too, and what it asks for has to be looked up.
+    pub unsure: bool,
     /// Wake-ups may have been lost (a connection between replicas broke): look at everything.
     pub lost: bool,
 }
@@ -32,17 +36,35 @@ impl Committed {
         }
     }
 
+    /// Work in a queue of which nobody has said what it asks for.
     pub(crate) fn add_queue(&mut self, queue: &str) {
+        self.unsure = true;
+        self.name_queue(queue);
+    }
+
+    fn name_queue(&mut self, queue: &str) {
         if !self.queues.iter().any(|known| known == queue) {
             self.queues.push(queue.to_owned());
         }
     }
 
+    pub(crate) fn add_ready(&mut self, queue: &str, labels: &[String], count: u32) {
+        self.name_queue(queue);
+        match self.ready.iter_mut().find(|(known, wanted, _)| known == queue && wanted == labels) {
+            Some((.., known)) => *known += count,
+            None => self.ready.push((queue.to_owned(), labels.to_vec(), count)),
+        }
+    }
+
     pub(crate) fn merge(&mut self, other: Self) {
         self.streams.extend(other.streams);
-        for queue in &other.queues {
-            self.add_queue(queue);
+        for (queue, labels, count) in &other.ready {
+            self.add_ready(queue, labels, *count);
         }
+        for queue in &other.queues {
+            self.name_queue(queue);
+        }
+        self.unsure |= other.unsure;
         self.lost |= other.lost;
     }
 

@@ -55,6 +55,9 @@ pub enum StoreError {
     /// The database's pages or rows do not hold together.
     #[error("the database is damaged: {0}")]
     DatabaseDamaged(String),
+    /// Totals of the ledger are not what its lines make (L89).
+    #[error("the ledger does not add up: {0}")]
+    LedgerDamaged(String),
     /// The write's fence is not the newest, or the task is over (K2).
     #[error("the task is no longer leased to this worker ({})", .reason.name())]
     LeaseLost {
@@ -120,6 +123,7 @@ impl StoreError {
             Self::DiskFull => Code::DiskFull,
             Self::DatabaseNewer { .. } => Code::DatabaseNewer,
             Self::DatabaseDamaged(_) => Code::DatabaseDamaged,
+            Self::LedgerDamaged(_) => Code::LedgerDamaged,
             Self::LeaseLost { .. } => Code::LeaseLost,
             Self::RunActive { .. } => Code::RunActive,
             Self::KeyReused => Code::KeyReused,
@@ -151,6 +155,7 @@ impl From<StoreError> for Problem {
             | StoreError::DiskFull
             | StoreError::DatabaseNewer { .. }
             | StoreError::DatabaseDamaged(_)
+            | StoreError::LedgerDamaged(_)
             | StoreError::KeyReused
             | StoreError::Gone(_)
             | StoreError::Taken(_)

@@ -38,10 +38,12 @@ statements! {
     BODY = "INSERT INTO evidence_body (id, body) VALUES ($1, $2)";
     SETTLING = "INSERT INTO settling (project, requirement, gate, seq) VALUES ($1, $2, $3, $4)
         ON CONFLICT (project, requirement, gate) DO UPDATE SET seq = excluded.seq WHERE settling.seq < excluded.seq";
+    UNCLOSED = "SELECT DISTINCT e.run FROM evidence e JOIN run r ON r.id = e.run
+        WHERE e.closed = 0 AND r.status IN ('completed', 'failed', 'cancelled') LIMIT 50";
     CLOSE = "UPDATE evidence SET closed = 1, moved = CAST($2 AS bigint),
             counts = CASE WHEN reason IS NULL THEN 1 - CAST($2 AS bigint) ELSE 1 END WHERE run = $1 AND closed = 0
         RETURNING project, requirement, gate, seq, settles, counts";
-    INTACT = "UPDATE evidence SET intact = $2 WHERE id = $1 AND intact <> $2";
+    INTACT = "UPDATE evidence SET intact = $2 WHERE id = $1 AND intact <> $2 RETURNING project, requirement";
     BY_ID = concat!("SELECT b.body, ", columns!(), " FROM evidence e LEFT JOIN evidence_body b ON b.id = e.id
         WHERE e.id = $1 AND e.project = $2");
     OF_RUN = concat!("SELECT ", columns!(), " FROM evidence e WHERE e.run = $1 ORDER BY e.requirement, e.gate");
@@ -65,6 +67,15 @@ statements! {
         AND e.requirement = $3 ORDER BY e.gate, e.seq");
     SETTLED_OF = concat!("SELECT ", columns!(), " FROM settling s JOIN evidence e ON e.project = s.project AND e.seq = s.seq
         WHERE s.project = $1 AND s.requirement = $2 ORDER BY e.gate");
+    ON_TREE_OF_ALL => sqlite concat!("SELECT ", columns!(), " FROM evidence e WHERE e.project = $1 AND e.tree = $2
+        AND e.counts <> 0 AND e.requirement IN (SELECT value FROM json_each($3)) ORDER BY e.requirement, e.gate, e.seq"),
+        postgres concat!("SELECT DISTINCT ON (e.requirement, e.gate) ", columns!(), " FROM evidence e WHERE e.project = $1
+        AND e.tree = $2 AND e.counts <> 0 AND e.requirement = ANY($3) ORDER BY e.requirement, e.gate, e.seq DESC");
+    SETTLED_OF_ALL => sqlite concat!("SELECT ", columns!(), " FROM settling s
+        JOIN evidence e ON e.project = s.project AND e.seq = s.seq
+        WHERE s.project = $1 AND s.requirement IN (SELECT value FROM json_each($2)) ORDER BY e.requirement, e.gate"),
+        postgres concat!("SELECT ", columns!(), " FROM settling s JOIN evidence e ON e.project = s.project AND e.seq = s.seq
+        WHERE s.project = $1 AND s.requirement = ANY($2) ORDER BY e.requirement, e.gate");
     COUNT = "SELECT count(*) FROM evidence WHERE run = $1";
     GATE_OF = "SELECT gate FROM evidence WHERE project = $1 AND definition = $2 LIMIT 1";
     COMMAND_PUT = "INSERT INTO command (task, run, digest, body) VALUES ($1, $2, $3, $4) ON CONFLICT (task) DO NOTHING";
@@ -185,6 +196,9 @@ impl Tx {
             let (project, requirement, gate) = (evidence.project, evidence.requirement, evidence.gate.as_str());
             self.settle(project.into(), requirement.number().into(), gate.into(), evidence.seq.into()).await?;
         }
+        if counts {
+            self.requirements_touch(evidence.project, [evidence.requirement]).await?;
+        }
         Ok(true)
     }
 
@@ -198,22 +212,39 @@ impl Tx {
         self.exec(&SETTLING, &[project, requirement, gate, seq]).await.map(drop)
     }
 
+    /// Runs that are over, with evidence that is not closed.
+    pub async fn runs_unclosed(&mut self) -> Result<Vec<RunId>, StoreError> {
+        let rows = self.query(&UNCLOSED, &[]).await?;
+        rows.into_iter().map(|mut row| Ok(RunId::from_uuid(row.uuid()?))).collect()
+    }
+
     /// Closes a run's evidence: from now on its good news counts, unless the files moved (P56, P57).
     pub async fn evidence_close(&mut self, run: RunId, moved: bool) -> Result<u64, StoreError> {
         let rows = self.query(&CLOSE, &[run.into(), moved.into()]).await?;
         let closed = rows.len() as u64;
+        let (mut of, mut touched) = (None, Vec::with_capacity(rows.len()));
         for mut row in rows {
-            let (project, requirement, gate, seq) = (row.uuid()?, row.int()?, row.text()?, row.int()?);
+            let (project, requirement, gate, seq) = (row.uuid()?, row.u32()?, row.text()?, row.int()?);
             if row.flag()? && row.flag()? {
                 self.settle(Value::Uuid(project), requirement.into(), gate.into(), seq.into()).await?;
             }
+            of = Some(ProjectId::from_uuid(project));
+            touched.extend(RequirementNumber::new(requirement));
+        }
+        if let Some(project) = of {
+            touched.sort_unstable();
+            touched.dedup();
+            self.requirements_touch(project, touched).await?;
         }
         Ok(closed)
     }
 
     /// Writes down whether evidence was found to be what was sealed. Whether that is news (P52).
     pub async fn evidence_intact(&mut self, id: EvidenceId, intact: bool) -> Result<bool, StoreError> {
-        Ok(self.exec(&INTACT, &[id.into(), intact.into()]).await? == 1)
+        let Some(mut row) = self.query_opt(&INTACT, &[id.into(), intact.into()]).await? else { return Ok(false) };
+        let (project, requirement) = (ProjectId::from_uuid(row.uuid()?), row.u32()?);
+        self.requirements_touch(project, RequirementNumber::new(requirement)).await?;
+        Ok(true)
     }
 
     /// One piece of evidence of a project, with its whole.
@@ -325,6 +356,22 @@ impl Tx {
             None => Vec::new(),
         };
         rows.extend(self.query(&SETTLED_OF, &[project.into(), requirement.number().into()]).await?);
+        rows.iter_mut().map(facts).collect()
+    }
+
+    /// As [`Tx::standing_rows`], of these requirements.
+    pub async fn standing_rows_of_all(
+        &mut self,
+        project: ProjectId,
+        requirements: &[RequirementNumber],
+        tree: Option<&ObjectId>,
+    ) -> Result<Vec<EvidenceFacts>, StoreError> {
+        let ids = Value::ints(requirements.iter().map(|id| id.number().into()));
+        let mut rows = match tree {
+            Some(tree) => self.query(&ON_TREE_OF_ALL, &[project.into(), tree.as_str().into(), ids.clone()]).await?,
+            None => Vec::new(),
+        };
+        rows.extend(self.query(&SETTLED_OF_ALL, &[project.into(), ids]).await?);
         rows.iter_mut().map(facts).collect()
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use model::{
     id::{RunId, TaskId},
+    run::RunKind,
     task::{Fence, Task, TaskEvent, TaskState},
     time::Timestamp,
 };
@@ -20,6 +21,9 @@ use crate::{
 };
 
 statements! {
+    KINDS => sqlite "SELECT t.id, r.kind FROM task t JOIN run r ON r.id = t.run
+            WHERE t.id IN (SELECT unhex(value) FROM json_each($1))",
+        postgres "SELECT t.id, r.kind FROM task t JOIN run r ON r.id = t.run WHERE t.id = ANY($1)";
     RUNS_LOCK => sqlite "", postgres "SELECT id FROM run WHERE id IN (SELECT run FROM task WHERE id = ANY($1)) ORDER BY id
         FOR UPDATE";
     TASKS_LOCK => sqlite concat!("SELECT ", columns!(), " FROM task t LEFT JOIN task_lease l ON l.task = t.id
@@ -97,6 +101,9 @@ impl Tx {
         outcome: &Outcome,
         now: Timestamp,
     ) -> Result<Finished, StoreError> {
+        if !self.is_sqlite() {
+            return self.finish_lists(&[(fence, outcome.clone())], now).await?.remove(0);
+        }
         let Some(kept) = self.task_lock(fence.task).await? else { return Err(StoreError::NotFound("task")) };
         match weigh(&kept, fence, outcome)? {
             Word::Repeated => Ok(Finished { task: kept.task, repeated: true }),
@@ -105,6 +112,13 @@ impl Tx {
                 None => Err(lost(fence.task, LostReason::Finished)),
             },
         }
+    }
+
+    /// What the runs of these tasks do; tasks that do not exist are left out.
+    pub async fn run_kinds_of(&mut self, tasks: &[TaskId]) -> Result<HashMap<TaskId, RunKind>, StoreError> {
+        let ids = Value::uuids(tasks.iter().map(|task| task.uuid()));
+        let rows = self.query(&KINDS, &[ids]).await?;
+        rows.into_iter().map(|mut row| Ok((TaskId::from_uuid(row.uuid()?), RunKind::from_text(row.text()?)))).collect()
     }
 
     /// As [`Tx::task_finish`] for many tasks; each answer stands for itself. Over PostgreSQL that is
@@ -147,8 +161,9 @@ impl Tx {
             found.insert(kept.task.id, kept);
         }
         let mut answers = Vec::with_capacity(outcomes.len());
-        let mut ended: Vec<(Task, bool, u32)> = Vec::with_capacity(outcomes.len());
+        let mut ended: Vec<(TaskId, bool, u32)> = Vec::with_capacity(outcomes.len());
         let mut slotted = Vec::new();
+        let mut was_ready = false;
         for (fence, outcome) in outcomes {
             let Some(kept) = found.get_mut(&fence.task) else {
                 answers.push(Err(StoreError::NotFound("task")));
@@ -171,12 +186,16 @@ impl Tx {
                 continue;
             };
             let bad = next == TaskState::Failed || change.bad;
+            if kept.task.reserve.is_some() && kept.task.state == TaskState::Leased {
+                self.ledger_let_go(Fence { task: kept.task.id, generation: kept.task.generation }, now).await?;
+            }
             if kept.task.counted {
                 self.run_progress(kept.task.run, 0, 1, bad.into());
             }
             if kept.slotted && !slotted.contains(&kept.task.run) {
                 slotted.push(kept.task.run);
             }
+            was_ready |= kept.task.state == TaskState::Ready;
             kept.task.state = next;
             kept.task.lease = None;
             kept.task.finished_at = Some(now);
@@ -184,11 +203,15 @@ impl Tx {
             kept.task.output = change.output;
             // The same task again in this list is a repeat.
             kept.outcome_generation = Some(fence.generation);
-            ended.push((kept.task.clone(), bad, fence.generation));
+            ended.push((fence.task, bad, fence.generation));
             answers.push(Ok(Finished { task: kept.task.clone(), repeated: false }));
         }
         if !ended.is_empty() {
-            self.end_all(&ended, now).await?;
+            let ended: Vec<_> = ended
+                .iter()
+                .filter_map(|(task, bad, generation)| Some((&found.get(task)?.task, *bad, *generation)))
+                .collect();
+            self.end_all(&ended, was_ready, now).await?;
         }
         for run in slotted {
             self.slots_fill(run).await?;
@@ -197,7 +220,12 @@ impl Tx {
     }
 
     /// Writes the ends of tasks, each with whether it counts as failed and which claim said so.
-    async fn end_all(&mut self, ended: &[(Task, bool, u32)], now: Timestamp) -> Result<(), StoreError> {
+    async fn end_all(
+        &mut self,
+        ended: &[(&Task, bool, u32)],
+        was_ready: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let ids = Value::uuids(ended.iter().map(|(task, ..)| task.id.uuid()));
         if self.is_sqlite() {
             for (task, bad, generation) in ended {
@@ -213,10 +241,11 @@ impl Tx {
                 self.exec(&END_EACH, &params).await?;
             }
             self.exec(&UNLEASE, std::slice::from_ref(&ids)).await?;
-            return self.exec(&UNREADY, &[ids]).await.map(drop);
+            // A late word ends a task that waits again; else there is nothing to take out of the queue.
+            return if was_ready { self.exec(&UNREADY, &[ids]).await.map(drop) } else { Ok(()) };
         }
         let outputs = ended.iter().map(|(task, ..)| task.output.as_ref().map(|output| output.to_string().into()));
-        let params = [
+        let params = vec![
             ids,
             now.into(),
             Value::texts(ended.iter().map(|(task, ..)| task.state.name())),
@@ -225,6 +254,6 @@ impl Tx {
             Value::ints(ended.iter().map(|(_, bad, _)| (*bad).into())),
             Value::ints(ended.iter().map(|(.., generation)| (*generation).into())),
         ];
-        self.exec(&END, &params).await.map(drop)
+        self.exec_later(&END, params).await
     }
 }

@@ -48,7 +48,7 @@ impl Tx {
         let expired = now.shifted(-micros(limits::IDEMPOTENCY));
         let names: [Value<'_>; 3] = [key.principal.as_str().into(), key.route.as_str().into(), key.key.as_str().into()];
         let [principal, route, name] = names.clone();
-        self.exec(&FORGET, &[principal.clone(), route.clone(), name.clone(), expired.into()]).await?;
+        self.exec_later(&FORGET, vec![principal.clone(), route.clone(), name.clone(), expired.into()]).await?;
         if self.exec(&TAKE, &[principal, route, name, body.into(), now.into()]).await? == 1 {
             return Ok(None);
         }
@@ -88,14 +88,14 @@ impl Tx {
 
     /// Stores the answer of a taken key.
     pub async fn idempotency_put(&mut self, key: &IdempotencyKey, answer: &StoredAnswer) -> Result<(), StoreError> {
-        let params = [
+        let params = vec![
             key.principal.as_str().into(),
             key.route.as_str().into(),
             key.key.as_str().into(),
             u32::from(answer.status).into(),
             answer.body.as_str().into(),
         ];
-        self.exec(&ANSWER, &params).await.map(drop)
+        self.exec_later(&ANSWER, params).await
     }
 
     /// Drops keys past their time.

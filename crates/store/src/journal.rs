@@ -103,6 +103,7 @@ pub(crate) fn head(row: &mut Row) -> Result<Head, StoreError> {
 
 impl Tx {
     pub(crate) async fn stream_head(&mut self, stream: StreamId) -> Result<Option<Head>, StoreError> {
+        self.append_rest().await?;
         let (kind, owner) = key(stream);
         self.query_opt(&HEAD, &[kind.into(), Value::Uuid(owner)]).await?.as_mut().map(head).transpose()
     }
@@ -111,6 +112,7 @@ impl Tx {
     pub async fn entries(&mut self, stream: StreamId, after: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
         let (kind, owner) = key(stream);
         let params = [kind.into(), Value::Uuid(owner), after.into(), limit.into()];
+        self.append_rest().await?;
         self.query(&READ, &params).await?.iter_mut().map(|row| entry(stream, row)).collect()
     }
 
@@ -125,6 +127,7 @@ impl Tx {
         let (kind, owner) = key(stream);
         let kinds = Value::texts(kinds.iter().copied());
         let params = [kind.into(), Value::Uuid(owner), after.into(), kinds, limit.into()];
+        self.append_rest().await?;
         self.query(&READ_KIND, &params).await?.iter_mut().map(|row| entry(stream, row)).collect()
     }
 

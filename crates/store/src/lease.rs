@@ -1,9 +1,10 @@
 //! Leases: renewing, losing, giving back, finishing; everything behind a fence.
 
 use model::{
-    id::{RunId, TaskId, WorkerId},
+    id::{ProjectId, RunId, TaskId, WorkerId},
     journal::{Level, NewEntry, StreamId},
     limits,
+    run::RunKind,
     task::{Fence, Task, TaskEvent, TaskState},
     time::Timestamp,
 };
@@ -15,6 +16,7 @@ use crate::{
     store::{Backend, Store},
     task::{Kept, TaskChange},
     tx::Tx,
+    value::Row,
 };
 
 /// Releases of one task that cost no attempt at most (D59).
@@ -31,8 +33,15 @@ statements! {
     CANCELLING = "SELECT CASE WHEN cancelling <> 0 OR finished_at IS NOT NULL THEN 1 ELSE 0 END FROM run WHERE id = $1";
     RETAKE = "UPDATE task SET state = 'leased' WHERE id = $1 AND state = 'ready' AND generation = $2";
     UNREADY = "DELETE FROM task_ready WHERE task = $1";
-    LEASE = "INSERT INTO task_lease (task, run, worker, claim_id, generation, expires_at, length)
-        VALUES ($1, $2, $3, '', $4, $5, $6) ON CONFLICT (task) DO NOTHING";
+    LEASE = "INSERT INTO task_lease (task, run, worker, claim_id, generation, expires_at, length, claimed_at)
+        VALUES ($1, $2, $3, '', $4, $5, $6, $7) ON CONFLICT (task) DO NOTHING";
+    /// The newest claim stands with the task; those that went back before it have a row each.
+    HOLDER = "SELECT t.worker FROM task t WHERE t.id = $1 AND t.generation = $2
+        UNION ALL SELECT h.worker FROM task_held h WHERE h.task = $1 AND h.generation = $2";
+    HELD = "INSERT INTO task_held (task, generation, worker)
+        SELECT id, generation, worker FROM task WHERE id = $1 AND worker IS NOT NULL ON CONFLICT DO NOTHING";
+    HELD_NOW = "SELECT l.worker, l.task, l.run, l.claimed_at, t.project, t.kind, t.subject, t.attempt, r.kind
+        FROM task_lease l JOIN task t ON t.id = l.task JOIN run r ON r.id = l.run ORDER BY l.claimed_at, l.task";
     OF_WORKER = "SELECT task, generation FROM task_lease WHERE worker = $1 ORDER BY run, task";
     EXPIRED = "SELECT l.task, l.generation FROM task_lease l WHERE l.expires_at <= $1 ORDER BY l.run, l.task LIMIT $2";
     /// A renewal may be on its way in another transaction: this waits for it, and then finds nothing.
@@ -59,6 +68,29 @@ pub enum Beat {
     },
     /// It lasts on, but its run is being cancelled: stop and finish or release.
     Cancelled,
+}
+
+/// A task in a worker's hands, as lists show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// The holder.
+    pub worker: WorkerId,
+    /// The task.
+    pub task: TaskId,
+    /// Its run.
+    pub run: RunId,
+    /// Since when.
+    pub claimed_at: Timestamp,
+    /// The run's project.
+    pub project: ProjectId,
+    /// What the task does.
+    pub kind: String,
+    /// What it is about.
+    pub subject: String,
+    /// Which attempt it is.
+    pub attempt: u32,
+    /// What its run does.
+    pub run_kind: RunKind,
 }
 
 /// What became of a task whose lease ran out.
@@ -128,18 +160,24 @@ impl Store {
         .await
     }
 
-    /// Gives back all leases of a worker that is known to be gone, each at the cost of an attempt. How
-    /// many there were.
-    pub async fn return_leases(&self, worker: WorkerId, reason: &str, now: Timestamp) -> Result<u64, StoreError> {
+    /// Gives back all leases of a worker that is known to be gone, each at the cost of an attempt. What
+    /// became of each task; the caller ends those that are not tried again, and the reaper does where the
+    /// caller dies first.
+    pub async fn return_leases(
+        &self,
+        worker: WorkerId,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Released>, StoreError> {
         let reason = reason.to_owned();
         self.write(move |tx| {
             let reason = reason.clone();
             Box::pin(async move {
                 let rows = tx.query(&OF_WORKER, &[worker.into()]).await?;
-                let returned = rows.len() as u64;
+                let mut returned = Vec::with_capacity(rows.len());
                 for mut row in rows {
                     let fence = Fence { task: TaskId::from_uuid(row.uuid()?), generation: row.u32()? };
-                    tx.task_release(fence, &reason, true, None, now).await?;
+                    returned.push(tx.task_release(fence, &reason, true, None, now).await?);
                 }
                 Ok(returned)
             })
@@ -233,6 +271,7 @@ impl Tx {
                 fence.generation.into(),
                 now.plus(limits::LEASE).into(),
                 length.into(),
+                now.into(),
             ];
             self.exec(&LEASE, &params).await?;
         }
@@ -285,6 +324,34 @@ impl Tx {
         Ok(Ok(run))
     }
 
+    /// The worker that made this claim of a task; it never changes. `None`: nobody did.
+    pub async fn holder(&mut self, fence: Fence) -> Result<Option<WorkerId>, StoreError> {
+        let row = self.query_opt(&HOLDER, &[fence.task.into(), fence.generation.into()]).await?;
+        Ok(match row {
+            Some(mut row) => row.opt_uuid()?.map(WorkerId::from_uuid),
+            None => None,
+        })
+    }
+
+    /// Every task that is in a worker's hands now, the longest held first.
+    pub async fn held_now(&mut self) -> Result<Vec<Held>, StoreError> {
+        let rows = self.query(&HELD_NOW, &[]).await?;
+        let held = |mut row: Row| {
+            Ok(Held {
+                worker: WorkerId::from_uuid(row.uuid()?),
+                task: TaskId::from_uuid(row.uuid()?),
+                run: RunId::from_uuid(row.uuid()?),
+                claimed_at: row.time()?,
+                project: ProjectId::from_uuid(row.uuid()?),
+                kind: row.text()?,
+                subject: row.text()?,
+                attempt: row.u32()?,
+                run_kind: RunKind::from_text(row.text()?),
+            })
+        };
+        rows.into_iter().map(held).collect()
+    }
+
     /// As [`Store::reap`], inside a transaction.
     pub async fn leases_reap(&mut self, now: Timestamp) -> Result<Vec<Reaped>, StoreError> {
         let rows = self.query(&EXPIRED, &[now.into(), REAP.into()]).await?;
@@ -322,6 +389,7 @@ impl Tx {
     }
 
     async fn requeue(&mut self, kept: Kept, reason: &str, now: Timestamp) -> Result<Option<Task>, StoreError> {
+        self.exec(&HELD, &[kept.task.id.into()]).await?;
         let Some(task) = self.task_change(kept, &TaskChange::new(TaskEvent::Requeued), None, now).await? else {
             return Ok(None);
         };
@@ -383,6 +451,31 @@ impl Tx {
         self.exec(&NOT_BEFORE, &params).await?;
         let task = kept.task.clone();
         Ok(Released::Requeued(self.requeue(kept, reason, now).await?.unwrap_or(task)))
+    }
+
+    /// Takes a task back from its holder until people have answered what it asked: it waits for no claim meanwhile,
+    /// and the attempt does not count (S58).
+    pub async fn task_park(&mut self, fence: Fence, now: Timestamp) -> Result<Released, StoreError> {
+        let Some(kept) = self.task_lock(fence.task).await? else { return Err(StoreError::NotFound("task")) };
+        if !fence.admits(kept.task.state, kept.task.generation) {
+            return Err(refusal(fence, kept.task.state, kept.task.generation));
+        }
+        if self.is_cancelling(kept.task.run).await? {
+            let task = kept.task.clone();
+            let ended = self.task_change(kept, &TaskChange::new(TaskEvent::Cancelled), None, now).await?;
+            return Ok(Released::Cancelled(ended.unwrap_or(task)));
+        }
+        let params = [
+            fence.task.into(),
+            kept.task.not_before.into(),
+            kept.task.attempt.saturating_sub(1).into(),
+            kept.exempt.into(),
+        ];
+        self.exec(&NOT_BEFORE, &params).await?;
+        self.exec(&HELD, &[fence.task.into()]).await?;
+        let task = kept.task.clone();
+        let parked = self.task_change(kept, &TaskChange::new(TaskEvent::Parked), None, now).await?;
+        Ok(Released::Requeued(parked.unwrap_or(task)))
     }
 }
 

@@ -12,17 +12,27 @@ mod append;
 mod artifact;
 mod backup;
 mod blob;
+mod board;
+mod card;
+mod change_comment;
 mod claim;
+mod comment;
 mod commit;
 mod document;
 mod error;
 mod evidence;
 mod finish;
 mod idempotency;
+mod issue;
+mod issue_list;
+mod issue_run;
 mod journal;
 mod leader;
 mod lease;
+mod ledger;
+mod lineage;
 mod migrate;
+mod pairing;
 mod postgres;
 mod project;
 mod question;
@@ -44,7 +54,7 @@ mod worker;
 
 pub use append::Taken;
 pub use artifact::Artifact;
-pub use backup::{Manifest, backup_check};
+pub use backup::{DATABASE, Manifest, UNFINISHED, backup_check};
 pub use blob::{BlobRef, BlobWriter, Blobs};
 pub use claim::{ClaimRequest, Leased};
 pub use commit::Committed;
@@ -53,9 +63,13 @@ pub use error::{LostReason, StoreError};
 pub use evidence::{EvidenceBody, KeptEvidence};
 pub use finish::{Finished, Outcome};
 pub use idempotency::{IdempotencyKey, StoredAnswer};
+pub use issue_list::{IssueFilter, IssueOrder};
 pub use journal::StreamHead;
-pub use lease::{Beat, Reaped, Released};
+pub use lease::{Beat, Held, Reaped, Released};
+pub use ledger::{LedgerFilter, LedgerLine, Reserve, TopUp};
 pub use migrate::KNOWN as SCHEMA_VERSION;
+pub use pairing::Pairing;
+pub use project::ProjectStamp;
 pub use question::QuestionEnd;
 pub use ready::NewTask;
 pub use requirement::{KeptRequirement, Order, RequirementFilter};
@@ -66,7 +80,7 @@ pub use task::{TaskChange, TaskFilter};
 pub use token::{Person, Token};
 pub use tx::Tx;
 pub use url::{StoreUrl, UrlInvalid};
-pub use verify::{Damage, Verified};
+pub use verify::{Chain, Damage, Verified};
 pub use waiver::AcceptedDefinition;
 pub use worker::Worker;
 
@@ -76,15 +90,27 @@ fn statements() -> Vec<&'static [sql::Sql]> {
         append::STATEMENTS,
         artifact::STATEMENTS,
         backup::STATEMENTS,
+        board::STATEMENTS,
+        card::STATEMENTS,
         claim::STATEMENTS,
+        change_comment::STATEMENTS,
+        comment::STATEMENTS,
         document::STATEMENTS,
         evidence::STATEMENTS,
         finish::STATEMENTS,
         idempotency::STATEMENTS,
+        issue::STATEMENTS,
+        issue_list::STATEMENTS,
+        issue_run::STATEMENTS,
         journal::STATEMENTS,
         leader::STATEMENTS,
         lease::STATEMENTS,
+        ledger::STATEMENTS,
+        ledger::LIST_STATEMENTS,
+        ledger::VERIFY_STATEMENTS,
+        lineage::STATEMENTS,
         migrate::STATEMENTS,
+        pairing::STATEMENTS,
         postgres::STATEMENTS,
         project::STATEMENTS,
         question::STATEMENTS,

@@ -22,11 +22,58 @@ struct Step {
     postgres: &'static str,
 }
 
-const STEPS: &[Step] = &[Step {
-    name: "kernel",
-    sqlite: include_str!("../migrations/sqlite/V001__kernel.sql"),
-    postgres: include_str!("../migrations/postgres/V001__kernel.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        name: "kernel",
+        sqlite: include_str!("../migrations/sqlite/V001__kernel.sql"),
+        postgres: include_str!("../migrations/postgres/V001__kernel.sql"),
+    },
+    Step {
+        name: "lists",
+        sqlite: include_str!("../migrations/sqlite/V002__lists.sql"),
+        postgres: include_str!("../migrations/postgres/V002__lists.sql"),
+    },
+    Step {
+        name: "question_asker",
+        sqlite: include_str!("../migrations/sqlite/V003__question_asker.sql"),
+        postgres: include_str!("../migrations/postgres/V003__question_asker.sql"),
+    },
+    Step {
+        name: "evidence_unclosed",
+        sqlite: include_str!("../migrations/sqlite/V004__evidence_unclosed.sql"),
+        postgres: include_str!("../migrations/postgres/V004__evidence_unclosed.sql"),
+    },
+    Step {
+        name: "board",
+        sqlite: include_str!("../migrations/sqlite/V005__board.sql"),
+        postgres: include_str!("../migrations/postgres/V005__board.sql"),
+    },
+    Step {
+        name: "session_token",
+        sqlite: include_str!("../migrations/sqlite/V006__session_token.sql"),
+        postgres: include_str!("../migrations/postgres/V006__session_token.sql"),
+    },
+    Step {
+        name: "issues",
+        sqlite: include_str!("../migrations/sqlite/V007__issues.sql"),
+        postgres: include_str!("../migrations/postgres/V007__issues.sql"),
+    },
+    Step {
+        name: "workers",
+        sqlite: include_str!("../migrations/sqlite/V008__workers.sql"),
+        postgres: include_str!("../migrations/postgres/V008__workers.sql"),
+    },
+    Step {
+        name: "change_comment",
+        sqlite: include_str!("../migrations/sqlite/V012__change_comment.sql"),
+        postgres: include_str!("../migrations/postgres/V012__change_comment.sql"),
+    },
+    Step {
+        name: "ledger",
+        sqlite: include_str!("../migrations/sqlite/V013__ledger.sql"),
+        postgres: include_str!("../migrations/postgres/V013__ledger.sql"),
+    },
+];
 
 /// The newest version this program knows.
 pub const KNOWN: i64 = STEPS.len() as i64;

@@ -27,7 +27,17 @@ statements! {
     UPDATE = concat!("UPDATE project SET name = $3, path = $4, revision = revision + 1 WHERE id = $1 AND revision = $2
         RETURNING ", columns!());
     OBSERVED = "SELECT observed FROM project WHERE id = $1";
+    STAMP = "SELECT touched, observed FROM project WHERE id = $1";
     OBSERVE = "UPDATE project SET observed = $2 WHERE id = $1";
+}
+
+/// How far a project's requirements have come, and what was last seen of its checkout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectStamp {
+    /// Rises whenever a requirement changes, or evidence or a waiver of it does.
+    pub touched: u64,
+    /// As [`Tx::project_observed`].
+    pub observed: Option<serde_json::Value>,
 }
 
 fn project(mut row: Row) -> Result<Project, StoreError> {
@@ -97,6 +107,14 @@ impl Tx {
         match self.query_opt(&OBSERVED, &[id.into()]).await? {
             Some(mut row) => row.opt_json(),
             None => Ok(None),
+        }
+    }
+
+    /// What tells that requirements of a project may be worth something else than before.
+    pub async fn project_stamp(&mut self, id: ProjectId) -> Result<ProjectStamp, StoreError> {
+        match self.query_opt(&STAMP, &[id.into()]).await? {
+            Some(mut row) => Ok(ProjectStamp { touched: row.u64()?, observed: row.opt_json()? }),
+            None => Err(StoreError::NotFound("project")),
         }
     }
 

@@ -34,7 +34,15 @@ statements! {
         WHERE project = $1 AND state = $2 AND (CAST($3 AS bigint) = 0 OR id < $4) ORDER BY id DESC LIMIT $5");
     LIST_ALL = concat!("SELECT ", columns!(), " FROM question
         WHERE project = $1 AND (CAST($2 AS bigint) = 0 OR id < $3) ORDER BY id DESC LIMIT $4");
-    COUNT_OPEN = "SELECT count(*) FROM question WHERE run = $1 AND state = 'open'";
+    COUNT_OPEN = "SELECT count(*) FROM question WHERE state = 'open'
+        AND (run = $1 OR id IN (SELECT question FROM question_asker WHERE run = $1))";
+    LAST_ANSWERED = concat!("SELECT ", columns!(), " FROM question
+        WHERE project = $1 AND state = 'answered' AND subject = $2 ORDER BY id DESC LIMIT 1");
+    WAIT_FOR = "INSERT INTO question_asker (run, question) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    WAITERS_DUE = "SELECT a.run, a.question FROM question_asker a JOIN question q ON q.id = a.question
+        WHERE q.state <> 'open' ORDER BY a.question, a.run LIMIT 200";
+    TOLD = "DELETE FROM question_asker WHERE run = $1 AND question = $2";
+    WAITS_NO_MORE = "DELETE FROM question_asker WHERE run = $1";
     COUNT_OF_PROJECT = "SELECT count(*) FROM question WHERE project = $1 AND state = 'open'";
     DUE = concat!("SELECT ", columns!(), " FROM question WHERE state = 'open' AND expires_at IS NOT NULL AND expires_at <= $1
         ORDER BY id LIMIT 200");
@@ -112,7 +120,39 @@ impl Tx {
         self.query_opt(&OPEN_ON, &[project.into(), subject.into()]).await?.map(question).transpose()
     }
 
-    /// Every question of a run, oldest first.
+    /// The last question about a subject that was answered.
+    pub async fn question_answered(
+        &mut self,
+        project: ProjectId,
+        subject: &str,
+    ) -> Result<Option<Question>, StoreError> {
+        self.query_opt(&LAST_ANSWERED, &[project.into(), subject.into()]).await?.map(question).transpose()
+    }
+
+    /// Lets a run wait for a question that is not its own, or is no longer.
+    pub async fn question_wait(&mut self, run: RunId, question: QuestionId) -> Result<(), StoreError> {
+        self.exec(&WAIT_FOR, &[run.into(), question.into()]).await.map(drop)
+    }
+
+    /// Runs that wait for a question which has ended.
+    pub async fn question_waiters_due(&mut self) -> Result<Vec<(RunId, QuestionId)>, StoreError> {
+        let rows = self.query(&WAITERS_DUE, &[]).await?;
+        rows.into_iter()
+            .map(|mut row| Ok((RunId::from_uuid(row.uuid()?), QuestionId::from_uuid(row.uuid()?))))
+            .collect()
+    }
+
+    /// A run was told how a question ended. Whether it was waiting for it.
+    pub async fn question_told(&mut self, run: RunId, question: QuestionId) -> Result<bool, StoreError> {
+        Ok(self.exec(&TOLD, &[run.into(), question.into()]).await? == 1)
+    }
+
+    /// A run waits for nobody any more.
+    pub async fn question_wait_end(&mut self, run: RunId) -> Result<(), StoreError> {
+        self.exec(&WAITS_NO_MORE, &[run.into()]).await.map(drop)
+    }
+
+    /// Every question that a run asked, oldest first.
     pub async fn questions_of(&mut self, run: RunId) -> Result<Vec<Question>, StoreError> {
         self.query(&OF_RUN, &[run.into()]).await?.into_iter().map(question).collect()
     }
@@ -135,7 +175,7 @@ impl Tx {
         rows.into_iter().map(question).collect()
     }
 
-    /// How many questions of a run are open.
+    /// How many open questions a run waits for, whoever asked them.
     pub async fn questions_open(&mut self, run: RunId) -> Result<u64, StoreError> {
         self.query_one(&COUNT_OPEN, &[run.into()]).await?.u64()
     }

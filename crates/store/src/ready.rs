@@ -2,6 +2,7 @@
 
 use model::{
     id::{ProjectId, RunId, TaskId},
+    ledger::Ask,
     time::Timestamp,
 };
 use serde_json::Value as Json;
@@ -16,15 +17,16 @@ use crate::{
 
 statements! {
     INSERT => sqlite "INSERT INTO task (id, run, project, kind, subject, queue, labels, priority, state, detail, attempt,
-            max_attempts, exempt, generation, not_before, counted, created_at, input, slotted)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, 0, $12, $13, $14, $15, $16)",
+            max_attempts, exempt, generation, not_before, counted, created_at, input, slotted, reserve)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, 0, $12, $13, $14, $15, $16, $17)",
         postgres "INSERT INTO task (id, run, project, kind, subject, queue, labels, priority, state, detail, attempt,
-            max_attempts, exempt, generation, not_before, counted, created_at, input, slotted)
+            max_attempts, exempt, generation, not_before, counted, created_at, input, slotted, reserve)
         SELECT u.id, $2, $3, u.kind, u.subject, u.queue, u.labels, u.priority, u.state, u.detail, 0,
-            u.max_attempts, 0, 0, u.not_before, u.counted, $14, u.input, $16
+            u.max_attempts, 0, 0, u.not_before, u.counted, $14, u.input, $16, u.reserve
         FROM unnest($1::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[],
-            $11::bigint[], $12::bigint[], $13::bigint[], $15::text[])
-          AS u (id, kind, subject, queue, labels, priority, state, detail, max_attempts, not_before, counted, input)";
+            $11::bigint[], $12::bigint[], $13::bigint[], $15::text[], $17::text[])
+          AS u (id, kind, subject, queue, labels, priority, state, detail, max_attempts, not_before, counted, input,
+            reserve)";
     NEED => sqlite "INSERT INTO task_need (task, needs) VALUES ($1, $2)",
         postgres "INSERT INTO task_need (task, needs) SELECT * FROM unnest($1::uuid[], $2::uuid[])";
     /// How new ready tasks of a run stand, whether the run has slots, and the turn its next one gets:
@@ -74,6 +76,8 @@ pub struct NewTask {
     pub input: Json,
     /// Whether it counts in the run's progress.
     pub counted: bool,
+    /// What has to be reserved before it is handed out (D34).
+    pub reserve: Option<Ask>,
     /// The tasks it waits for.
     pub needs: Vec<TaskId>,
 }
@@ -94,6 +98,7 @@ impl NewTask {
             not_before: None,
             input,
             counted: true,
+            reserve: None,
             needs: Vec::new(),
         }
     }
@@ -176,6 +181,7 @@ impl Tx {
                 now.into(),
                 Value::json(&task.input),
                 slotted.into(),
+                reserve(task),
             ];
             self.exec(&INSERT, &params).await?;
             for need in &task.needs {
@@ -193,7 +199,7 @@ impl Tx {
         slotted: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let params = [
+        let params = vec![
             Value::uuids(tasks.iter().map(|task| task.id.uuid())),
             run.into(),
             project.into(),
@@ -210,15 +216,16 @@ impl Tx {
             now.into(),
             Value::texts(tasks.iter().map(|task| task.input.to_string())),
             slotted.into(),
+            Value::Texts(tasks.iter().map(|task| task.reserve.map(|ask| json_text(&ask).into())).collect()),
         ];
-        self.exec(&INSERT, &params).await?;
+        self.exec_later(&INSERT, params).await?;
         let needs: Vec<_> =
             tasks.iter().flat_map(|task| task.needs.iter().map(|need| (task.id.uuid(), need.uuid()))).collect();
         if !needs.is_empty() {
             let of = |pick: fn(&(uuid::Uuid, uuid::Uuid)) -> uuid::Uuid| {
                 Value::Uuids(needs.iter().map(|pair| Some(PgUuid(pick(pair)))).collect())
             };
-            self.exec(&NEED, &[of(|pair| pair.0), of(|pair| pair.1)]).await?;
+            self.exec_later(&NEED, vec![of(|pair| pair.0), of(|pair| pair.1)]).await?;
         }
         Ok(())
     }
@@ -261,7 +268,7 @@ impl Tx {
                 self.exec(&READY, &params).await?;
             }
         } else {
-            let params = [
+            let params = vec![
                 Value::uuids(tasks.iter().map(|(id, ..)| id.uuid())),
                 run.into(),
                 queue.into(),
@@ -272,15 +279,28 @@ impl Tx {
                 held.into(),
                 Value::texts(tasks.iter().map(|(.., wanted)| label_text(wanted))),
             ];
-            self.exec(&READY, &params).await?;
+            self.exec_later(&READY, params).await?;
         }
         match held {
-            0 => self.woken.add_queue(queue),
+            0 => {
+                // A task whose time has not come wakes nobody; the look at the queue finds it.
+                for (_, _, wanted) in tasks.iter().filter(|(_, not_before, _)| not_before.is_none_or(|at| at <= now)) {
+                    self.woken.add_ready(queue, wanted, 1);
+                }
+            }
             2 => self.slots_fill(run).await?,
             _ => {}
         }
         Ok(())
     }
+}
+
+fn json_text(ask: &Ask) -> String {
+    serde_json::to_string(ask).unwrap_or_default()
+}
+
+fn reserve(task: &NewTask) -> Value<'static> {
+    task.reserve.map(|ask| json_text(&ask)).into()
 }
 
 const fn state(task: &NewTask) -> &'static str {

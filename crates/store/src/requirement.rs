@@ -69,6 +69,11 @@ statements! {
     COUNTS = "SELECT status, count(*) FROM requirement WHERE project = $1 GROUP BY status ORDER BY status";
     SIMILAR = concat!("SELECT ", columns!(), " FROM requirement
         WHERE project = $1 AND title_norm = $2 AND status <> 'satisfied' AND number <> $3 ORDER BY number LIMIT 20");
+    TOUCH = "UPDATE project SET touched = touched + 1 WHERE id = $1 RETURNING touched";
+    TOUCHED => sqlite "UPDATE requirement SET touched = $2 WHERE project = $1
+            AND number IN (SELECT value FROM json_each($3))",
+        postgres "UPDATE requirement SET touched = $2 WHERE project = $1 AND number = ANY($3)";
+    TOUCHED_SINCE = "SELECT number FROM requirement WHERE project = $1 AND touched > $2 ORDER BY touched, number LIMIT $3";
     EXISTING => sqlite "SELECT number FROM requirement WHERE project = $1 AND number IN (SELECT value FROM json_each($2))",
         postgres "SELECT number FROM requirement WHERE project = $1 AND number = ANY($2)";
 }
@@ -178,7 +183,8 @@ impl Tx {
             requirement.created_at.into(),
             Value::json(requirement),
         ];
-        self.exec(&INSERT, &params).await.map(drop)
+        self.exec(&INSERT, &params).await?;
+        self.requirements_touch(requirement.project, [requirement.id]).await
     }
 
     /// Replaces a requirement whose revision is still the one that was read; the new one carries its
@@ -197,6 +203,8 @@ impl Tx {
             normalised_title(&requirement.title).into(),
             Value::json(requirement),
         ];
+        // The project's row before the requirement's: everybody locks them in this order.
+        self.requirements_touch(requirement.project, [requirement.id]).await?;
         if self.exec(&UPDATE, &params).await? == 1 {
             return Ok(());
         }
@@ -223,7 +231,31 @@ impl Tx {
             stale.into(),
             flaky.into(),
         ];
+        self.requirements_touch(project, [id]).await?;
         self.exec(&SETTLE, &params).await.map(drop)
+    }
+
+    /// Says that these may be worth something else from this commit on. The project's row is held until
+    /// then, so whoever reads a number has all that was touched before it.
+    pub(crate) async fn requirements_touch(
+        &mut self,
+        project: ProjectId,
+        ids: impl IntoIterator<Item = RequirementNumber>,
+    ) -> Result<(), StoreError> {
+        let ids = Value::ints(ids.into_iter().map(|id| id.number().into()));
+        let Some(mut row) = self.query_opt(&TOUCH, &[project.into()]).await? else { return Ok(()) };
+        self.exec(&TOUCHED, &[project.into(), row.int()?.into(), ids]).await.map(drop)
+    }
+
+    /// Requirements that were touched after this number of [`crate::ProjectStamp`], at most so many.
+    pub async fn requirements_touched(
+        &mut self,
+        project: ProjectId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<RequirementNumber>, StoreError> {
+        let rows = self.query(&TOUCHED_SINCE, &[project.into(), after.into(), limit.into()]).await?;
+        rows.into_iter().map(|mut row| number(row.u32()?)).collect()
     }
 
     /// The requirement with this id.

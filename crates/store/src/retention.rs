@@ -58,6 +58,7 @@ statements! {
     IS_DROPPED = "SELECT dropped FROM run WHERE id = $1";
     NEEDS = "DELETE FROM task_need WHERE task IN (SELECT id FROM task WHERE run = $1)";
     OUTBOXES = "DELETE FROM outbox_seen WHERE task IN (SELECT id FROM task WHERE run = $1)";
+    HELD = "DELETE FROM task_held WHERE task IN (SELECT id FROM task WHERE run = $1)";
     TASKS = "DELETE FROM task WHERE run = $1";
     QUESTIONS = "DELETE FROM question WHERE run = $1";
     EVIDENCE_BODIES = "DELETE FROM evidence_body WHERE id IN (SELECT id FROM evidence WHERE run = $1)";
@@ -195,8 +196,8 @@ impl Tx {
         if self.exec(&MARK, &[run.into()]).await? != 1 {
             return Ok(false);
         }
-        for text in [&NEEDS, &OUTBOXES, &TASKS, &QUESTIONS, &EVIDENCE_BODIES, &EVIDENCE, &COMMANDS, &ARTIFACTS, &TOKENS]
-        {
+        let lists = [&NEEDS, &OUTBOXES, &HELD, &TASKS, &QUESTIONS, &EVIDENCE_BODIES, &EVIDENCE];
+        for text in lists.into_iter().chain([&COMMANDS, &ARTIFACTS, &TOKENS]) {
             self.exec(text, &[run.into()]).await?;
         }
         self.exec(&UNUSED, &[run.into(), now.into()]).await?;

@@ -1,8 +1,11 @@
 //! Runs: their row, their changes, their counters.
 
+use std::time::Duration;
+
 use model::{
+    actor::Actor,
     failure::Failure,
-    id::{ProjectId, RunId},
+    id::{IssueId, ProjectId, RunId},
     run::{Progress, Run, RunKind, RunStatus},
     time::Timestamp,
 };
@@ -18,7 +21,7 @@ use crate::{
 macro_rules! columns {
     () => {
         "id, project, kind, status, phase, verdict, failure, total, done, failed, config, detail, created_by, cause,
-         exclusive_key, retry_of, parent, cancelling, created_at, started_at, finished_at, revision"
+         exclusive_key, retry_of, parent, cancelling, created_at, started_at, finished_at, revision, issue"
     };
 }
 macro_rules! active {
@@ -26,13 +29,22 @@ macro_rules! active {
         "status IN ('queued', 'running', 'waiting', 'paused')"
     };
 }
+pub(crate) use {active, columns};
+
+/// The condition of runs whose work nobody has claimed yet: those that have not begun, and those that the plane has
+/// prepared for a worker that did not come (D12).
+macro_rules! unclaimed {
+    () => {
+        "(status = 'queued' OR (status = 'running' AND phase = 'waiting_for_worker'))"
+    };
+}
 
 statements! {
     INSERT = "INSERT INTO run (id, project, kind, status, phase, verdict, failure, total, done, failed, config, detail,
             created_by, cause, exclusive_key, retry_of, parent, cancelling, created_at, started_at, finished_at, revision,
-            queue_deadline, run_deadline)
+            queue_deadline, run_deadline, issue, starter)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-            $24) ON CONFLICT DO NOTHING";
+            $24, $25, $26) ON CONFLICT DO NOTHING";
     EXCLUSIVE = concat!("SELECT id FROM run WHERE project = $1 AND exclusive_key = $2 AND ", active!());
     BY_ID = concat!("SELECT ", columns!(), " FROM run WHERE id = $1");
     LOCK => sqlite concat!("SELECT ", columns!(), " FROM run WHERE id = $1"),
@@ -47,6 +59,8 @@ statements! {
             cancelling = coalesce($8, cancelling), cancel_deadline = coalesce($9, cancel_deadline),
             started_at = coalesce(started_at, $10), finished_at = coalesce(finished_at, $11), revision = revision + 1
          WHERE id = $1 AND status = ANY($2) RETURNING ", columns!());
+    PATIENCE = "UPDATE run SET queue_deadline = queue_deadline + $2 WHERE id = $1";
+    UNLOCK = "UPDATE run SET exclusive_key = NULL WHERE id = $1";
     HOLD = "UPDATE task_ready SET held = 1 WHERE run = $1 AND held <> 1";
     FREE = "UPDATE task_ready SET held = CASE WHEN (SELECT slots FROM run WHERE id = $1) IS NULL THEN 0 ELSE 2 END
         WHERE run = $1 AND held = 1";
@@ -64,31 +78,56 @@ statements! {
         RETURNING queue";
     LIST => sqlite concat!("SELECT ", columns!(), " FROM run
          WHERE ($1 IS NULL OR project = $1) AND ($2 IS NULL OR id < $2) AND ($3 IS NULL OR kind = $3)
-           AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) ORDER BY id DESC LIMIT $5"),
+           AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) AND ($6 IS NULL OR verdict = $6)
+         ORDER BY id DESC LIMIT $5"),
         postgres concat!("SELECT ", columns!(), " FROM run
          WHERE ($1::uuid IS NULL OR project = $1) AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR kind = $3)
-           AND ($4::text[] IS NULL OR status = ANY($4)) ORDER BY id DESC LIMIT $5");
-    LIST_OF_PROJECT => sqlite concat!("SELECT ", columns!(), " FROM run
-         WHERE project = $1 AND ($2 IS NULL OR id < $2) AND ($3 IS NULL OR kind = $3)
-           AND ($4 IS NULL OR status IN (SELECT value FROM json_each($4))) ORDER BY id DESC LIMIT $5"),
+           AND ($4::text[] IS NULL OR status = ANY($4)) AND ($6::text IS NULL OR verdict = $6)
+         ORDER BY id DESC LIMIT $5");
+    /// Through a project's runs from the newest on: verdicts are few, so each is soon met.
+    LIST_OF_VERDICT => sqlite concat!("SELECT ", columns!(), " FROM run
+         WHERE project = $1 AND ($2 IS NULL OR id < $2) AND verdict = $4 AND ($5 IS NULL OR kind = $5)
+           AND ($6 IS NULL OR status IN (SELECT value FROM json_each($6))) ORDER BY id DESC LIMIT $3"),
         postgres concat!("SELECT ", columns!(), " FROM run
-         WHERE project = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR kind = $3)
-           AND ($4::text[] IS NULL OR status = ANY($4)) ORDER BY id DESC LIMIT $5");
+         WHERE project = $1 AND ($2::uuid IS NULL OR id < $2) AND verdict = $4 AND ($5::text IS NULL OR kind = $5)
+           AND ($6::text[] IS NULL OR status = ANY($6)) ORDER BY id DESC LIMIT $3");
+    LIST_OF_PROJECT => sqlite concat!("SELECT ", columns!(), " FROM run
+         WHERE project = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"),
+        postgres concat!("SELECT ", columns!(), " FROM run
+         WHERE project = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3");
+    LIST_OF_KIND => sqlite concat!("SELECT ", columns!(), " FROM run
+         WHERE project = $1 AND ($2 IS NULL OR id < $2) AND kind = $4 ORDER BY id DESC LIMIT $3"),
+        postgres concat!("SELECT ", columns!(), " FROM run
+         WHERE project = $1 AND ($2::uuid IS NULL OR id < $2) AND kind = $4 ORDER BY id DESC LIMIT $3");
+    LIST_ENDED => sqlite concat!("SELECT ", columns!(), " FROM run
+         WHERE project = $1 AND ($2 IS NULL OR id < $2) AND status = $5 AND finished_at IS NOT NULL
+           AND ($4 IS NULL OR kind = $4) ORDER BY id DESC LIMIT $3"),
+        postgres concat!("SELECT ", columns!(), " FROM run
+         WHERE project = $1 AND ($2::uuid IS NULL OR id < $2) AND status = $5 AND finished_at IS NOT NULL
+           AND ($4::text IS NULL OR kind = $4) ORDER BY id DESC LIMIT $3");
+    /// Through the few active ones, never through all of a project.
+    LIST_ACTIVE => sqlite concat!("SELECT ", columns!(), " FROM run INDEXED BY run_active
+         WHERE project = $1 AND ($2 IS NULL OR id < $2) AND ", active!(), " AND ($4 IS NULL OR kind = $4)
+           AND status IN (SELECT value FROM json_each($5)) ORDER BY id DESC LIMIT $3"),
+        postgres concat!("WITH active AS MATERIALIZED (SELECT ", columns!(), " FROM run WHERE ", active!(), ")
+        SELECT ", columns!(), " FROM active
+         WHERE project = $1 AND ($2::uuid IS NULL OR id < $2) AND ($4::text IS NULL OR kind = $4) AND status = ANY($5)
+         ORDER BY id DESC LIMIT $3");
     ACTIVE = concat!("SELECT ", columns!(), " FROM run WHERE ", active!(), " ORDER BY id");
     ACTIVE_OF_PROJECT = concat!("SELECT ", columns!(), " FROM run WHERE project = $1 AND kind = $2 AND ", active!(),
         " ORDER BY id");
     COUNTS = "SELECT status, count(*) FROM run WHERE project = $1 AND kind = $2 GROUP BY status ORDER BY status";
     DUE = concat!("SELECT id, CASE WHEN cancelling <> 0 AND cancel_deadline <= $1 THEN 'cancel'
-            WHEN status = 'queued' AND queue_deadline <= $1 THEN 'queue' ELSE 'run' END
+            WHEN ", unclaimed!(), " AND queue_deadline <= $1 THEN 'queue' ELSE 'run' END
         FROM run WHERE ", active!(), " AND ((cancelling <> 0 AND cancel_deadline <= $1)
-            OR (status = 'queued' AND queue_deadline <= $1) OR run_deadline <= $1) ORDER BY id LIMIT 500");
+            OR (", unclaimed!(), " AND queue_deadline <= $1) OR run_deadline <= $1) ORDER BY id LIMIT 500");
     PROGRESS = "UPDATE run SET total = total + $2, done = done + $3, failed = failed + $4, revision = revision + 1
         WHERE id = $1";
     RECOUNT = "SELECT count(*), count(finished_at), CAST(coalesce(sum(bad), 0) AS bigint) FROM task
         WHERE run = $1 AND counted <> 0";
     SET_PROGRESS = "UPDATE run SET total = $2, done = $3, failed = $4, revision = revision + 1 WHERE id = $1";
     START = "UPDATE run SET status = 'running', started_at = coalesce(started_at, $2), revision = revision + 1
-        WHERE id = $1 AND status = 'queued' AND cancelling = 0";
+        WHERE id = $1 AND status = 'queued' AND cancelling = 0 RETURNING issue, revision";
 }
 
 pub(crate) fn run(mut row: Row) -> Result<Run, StoreError> {
@@ -113,6 +152,7 @@ pub(crate) fn run(mut row: Row) -> Result<Run, StoreError> {
         started_at: row.opt_time()?,
         finished_at: row.opt_time()?,
         revision: row.u64()?,
+        issue: row.opt_uuid()?.map(IssueId::from_uuid),
     })
 }
 
@@ -146,6 +186,12 @@ pub struct RunFilter {
     pub kind: Option<String>,
     /// In one of these statuses; empty means any.
     pub status: Vec<RunStatus>,
+    /// Ended with this word.
+    pub verdict: Option<String>,
+}
+
+fn statuses(filter: &RunFilter) -> Value<'static> {
+    if filter.status.is_empty() { Value::Null } else { Value::texts(filter.status.iter().map(|status| status.name())) }
 }
 
 /// Why a run's time is up.
@@ -190,6 +236,10 @@ impl Tx {
         queue_deadline: Option<Timestamp>,
         run_deadline: Option<Timestamp>,
     ) -> Result<(), StoreError> {
+        let starter = match &run.created_by {
+            Actor::Person { id, .. } => Some(*id),
+            Actor::Token { .. } | Actor::Worker { .. } | Actor::Run { .. } | Actor::System => None,
+        };
         let params = [
             run.id.into(),
             run.project.into(),
@@ -215,8 +265,14 @@ impl Tx {
             run.revision.into(),
             queue_deadline.into(),
             run_deadline.into(),
+            run.issue.into(),
+            starter.into(),
         ];
         if self.exec(&INSERT, &params).await? == 1 {
+            self.hold(run.id);
+            if !self.is_sqlite() {
+                self.fresh.push(run.id);
+            }
             return Ok(());
         }
         if let Some(key) = &run.exclusive_key
@@ -289,14 +345,28 @@ impl Tx {
         let Some(changed) = row.map(run).transpose()? else { return Ok(None) };
         if change.status.is_some() || change.cancelling.is_some() {
             if claimable(&changed) {
-                self.exec(&FREE, &[id.into()]).await?;
+                self.exec_later(&FREE, vec![id.into()]).await?;
                 self.slots_fill(id).await?;
                 self.wake_queues_of(id).await?;
             } else {
-                self.exec(&HOLD, &[id.into()]).await?;
+                self.exec_later(&HOLD, vec![id.into()]).await?;
             }
         }
         Ok(Some(changed))
+    }
+
+    /// Lets a run wait for a worker so much longer: it waited for something else meanwhile.
+    pub async fn run_patience(&mut self, id: RunId, more: Duration) -> Result<(), StoreError> {
+        self.run_hold(id).await?;
+        let micros = i64::try_from(more.as_micros()).unwrap_or(i64::MAX);
+        self.exec(&PATIENCE, &[id.into(), micros.into()]).await.map(drop)
+    }
+
+    /// Lets other runs on the same subject start beside this one, from here on and for good.
+    pub async fn run_unlock(&mut self, id: RunId) -> Result<(), StoreError> {
+        self.run_hold(id).await?;
+        self.exec(&UNLOCK, &[id.into()]).await?;
+        Ok(())
     }
 
     /// Limits how many tasks of a run are leased at the same time; `None` lifts the limit.
@@ -318,10 +388,16 @@ impl Tx {
         Ok(())
     }
 
-    /// The first claim of a queued run starts it. Whether this call was that claim.
-    pub(crate) async fn run_start(&mut self, id: RunId, now: Timestamp) -> Result<bool, StoreError> {
+    /// The first claim of a queued run starts it. Whether this call was that claim, and then the issue that the
+    /// run is about and the run's revision.
+    pub(crate) async fn run_start(
+        &mut self,
+        id: RunId,
+        now: Timestamp,
+    ) -> Result<Option<(Option<IssueId>, u64)>, StoreError> {
         self.hold(id);
-        Ok(self.exec(&START, &[id.into(), now.into()]).await? == 1)
+        let row = self.query_opt(&START, &[id.into(), now.into()]).await?;
+        row.map(|mut row| Ok((row.opt_uuid()?.map(IssueId::from_uuid), row.u64()?))).transpose()
     }
 
     /// A page of runs, newest first; `before` is the last id of the page before.
@@ -331,15 +407,77 @@ impl Tx {
         before: Option<RunId>,
         limit: u32,
     ) -> Result<Vec<Run>, StoreError> {
-        let status = if filter.status.is_empty() {
-            Value::Null
-        } else {
-            Value::texts(filter.status.iter().map(|status| status.name()))
-        };
-        let text = if filter.project.is_some() { &LIST_OF_PROJECT } else { &LIST };
-        let params = [filter.project.into(), before.into(), filter.kind.as_deref().into(), status, limit.into()];
         self.flush().await?;
-        self.query(text, &params).await?.into_iter().map(run).collect()
+        if let Some(project) = filter.project {
+            return self.runs_of(project, filter, before, limit).await;
+        }
+        if filter.verdict.is_none() && !filter.status.is_empty() && !filter.status.iter().any(|s| s.is_terminal()) {
+            return self.runs_that_go_on(filter, before, limit).await;
+        }
+        let verdict = filter.verdict.as_deref().into();
+        let params =
+            [Value::Null, before.into(), filter.kind.as_deref().into(), statuses(filter), limit.into(), verdict];
+        self.query(&LIST, &params).await?.into_iter().map(run).collect()
+    }
+
+    /// Over all projects, through the few active ones.
+    async fn runs_that_go_on(
+        &mut self,
+        filter: &RunFilter,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<Run>, StoreError> {
+        let fits = |run: &Run| {
+            filter.status.contains(&run.status)
+                && before.is_none_or(|before| run.id < before)
+                && filter.kind.as_deref().is_none_or(|kind| run.kind.name() == kind)
+        };
+        let mut rows: Vec<_> = self.active_runs().await?.into_iter().filter(fits).collect();
+        rows.reverse();
+        rows.truncate(limit as usize);
+        Ok(rows)
+    }
+
+    /// Each filter has an index that leads to its rows in order, so that a rare one costs no more than a
+    /// common one.
+    async fn runs_of(
+        &mut self,
+        project: ProjectId,
+        filter: &RunFilter,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<Run>, StoreError> {
+        let place: [Value<'_>; 3] = [project.into(), before.into(), limit.into()];
+        let with = |more: Vec<Value<'static>>| place.iter().cloned().chain(more).collect::<Vec<_>>();
+        let kind = || filter.kind.clone().map_or(Value::Null, Value::from);
+        if let Some(verdict) = filter.verdict.clone() {
+            let more = vec![verdict.into(), kind(), statuses(filter)];
+            return self.query(&LIST_OF_VERDICT, &with(more)).await?.into_iter().map(run).collect();
+        }
+        let mut rows = match (&filter.kind, filter.status.is_empty()) {
+            (None, true) => self.query(&LIST_OF_PROJECT, &place).await?,
+            (Some(_), true) => self.query(&LIST_OF_KIND, &with(vec![kind()])).await?,
+            (_, false) => {
+                let active: Vec<_> = filter.status.iter().filter(|status| !status.is_terminal()).collect();
+                let mut rows = Vec::new();
+                if !active.is_empty() {
+                    let names = Value::texts(active.into_iter().map(|status| status.name()));
+                    rows.extend(self.query(&LIST_ACTIVE, &with(vec![kind(), names])).await?);
+                }
+                for ended in RunStatus::ALL.iter().filter(|status| status.is_terminal()) {
+                    if filter.status.contains(ended) {
+                        rows.extend(self.query(&LIST_ENDED, &with(vec![kind(), ended.name().into()])).await?);
+                    }
+                }
+                rows
+            }
+        }
+        .into_iter()
+        .map(run)
+        .collect::<Result<Vec<Run>, StoreError>>()?;
+        rows.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
+        rows.truncate(limit as usize);
+        Ok(rows)
     }
 
     /// Every run that has not ended, oldest first.
@@ -398,7 +536,7 @@ impl Tx {
         let mut moved = std::mem::take(&mut self.moved);
         moved.sort_unstable_by_key(|moved| moved.run);
         for Moved { run, total, done, failed } in moved {
-            self.exec(&PROGRESS, &[run.into(), total.into(), done.into(), failed.into()]).await?;
+            self.exec_later(&PROGRESS, vec![run.into(), total.into(), done.into(), failed.into()]).await?;
         }
         Ok(())
     }
@@ -410,8 +548,8 @@ impl Tx {
         let mut row = self.query_one(&RECOUNT, &[id.into()]).await?;
         let progress = Progress { total: row.u32()?, done: row.u32()?, failed: row.u32()? };
         if mend {
-            let params = [id.into(), progress.total.into(), progress.done.into(), progress.failed.into()];
-            self.exec(&SET_PROGRESS, &params).await?;
+            let params = vec![id.into(), progress.total.into(), progress.done.into(), progress.failed.into()];
+            self.exec_later(&SET_PROGRESS, params).await?;
         }
         Ok(progress)
     }

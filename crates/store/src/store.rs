@@ -9,7 +9,7 @@ use crate::{
     error::StoreError,
     migrate,
     postgres::Postgres,
-    sqlite::{self, reader::Readers, writer::Writer},
+    sqlite::{self, reader::Readers, wal, writer::Writer},
     tx::Tx,
     url::StoreUrl,
 };
@@ -42,6 +42,11 @@ impl Store {
             StoreUrl::Sqlite(path) => {
                 let file = path.clone();
                 let tx = tokio::task::spawn_blocking(move || -> Result<Tx, StoreError> {
+                    // SQLite would drop what stands behind a changed frame, and acknowledged entries with it.
+                    let wal = wal::check(&file).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                    if let Some(damage) = wal {
+                        return Err(StoreError::DatabaseDamaged(damage.to_string()));
+                    }
                     let mut tx = sqlite::connect(&file, true)?;
                     migrate::sqlite(tx.connection())?;
                     Ok(Tx::sqlite(tx))
@@ -100,12 +105,19 @@ impl Store {
         self.hooks.on_poison(Arc::new(hook));
     }
 
-    /// Waits for what is being written, then lets go of hooks and, over PostgreSQL, of all connections.
+    /// Waits for what is being written, then ends all connections and lets go of hooks; whoever reads
+    /// or writes later is refused. A SQLite store leaves its file alone, without a write-ahead log.
     /// Hooks often hold a handle to the store themselves; without this neither would ever end.
     pub async fn close(&self) {
-        let drained = self.write(|_| Box::pin(async { Ok::<_, StoreError>(()) })).await;
-        if let Err(error) = drained {
-            tracing::warn!(%error, "the store was closed while it could not write");
+        let closed = match &self.backend {
+            Backend::Sqlite(sqlite) => {
+                sqlite.readers.close().await;
+                sqlite.writer.close().await
+            }
+            Backend::Postgres(_) => self.write(|_| Box::pin(async { Ok::<_, StoreError>(()) })).await,
+        };
+        if let Err(error) = closed {
+            tracing::warn!(%error, "the store was not closed cleanly; its next start mends that");
         }
         self.hooks.clear();
         if let Backend::Postgres(postgres) = &self.backend {

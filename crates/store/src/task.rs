@@ -3,7 +3,7 @@
 
 use model::{
     id::{ProjectId, RunId, TaskId, WorkerId},
-    task::{Lease, Task, TaskEvent, TaskState},
+    task::{Fence, Lease, Task, TaskEvent, TaskState},
     time::Timestamp,
 };
 use serde_json::Value as Json;
@@ -21,7 +21,7 @@ macro_rules! columns {
     () => {
         "t.id, t.run, t.project, t.kind, t.subject, t.queue, t.labels, t.priority, t.state, t.detail, t.attempt,
          t.max_attempts, t.generation, t.not_before, t.counted, t.created_at, t.finished_at, t.input, t.output,
-         t.outcome_generation, t.exempt, t.slotted, l.worker, l.generation, l.expires_at"
+         t.outcome_generation, t.exempt, t.slotted, t.reserve, l.worker, l.generation, l.expires_at"
     };
 }
 pub(crate) use columns;
@@ -73,7 +73,7 @@ statements! {
     CANCEL_OPEN = "UPDATE task SET state = 'cancelled', finished_at = $2, bad = 0
         WHERE run = $1 AND state IN ('blocked', 'ready') RETURNING counted";
     CANCEL_LEASED = "UPDATE task SET state = 'cancelled', finished_at = $2, bad = 0
-        WHERE run = $1 AND state = 'leased' RETURNING counted";
+        WHERE run = $1 AND state = 'leased' RETURNING counted, id, generation, reserve";
     /// Before the tasks: claims lock in this order, too.
     CANCEL_READY = "DELETE FROM task_ready WHERE run = $1";
     CANCEL_LEASES = "DELETE FROM task_lease WHERE run = $1";
@@ -83,6 +83,8 @@ statements! {
     LEASED_OF = concat!("SELECT ", columns!(), " FROM task t LEFT JOIN task_lease l ON l.task = t.id
         WHERE t.run = $1 AND t.state = 'leased' ORDER BY t.kind, t.subject");
     QUEUES_OF = "SELECT DISTINCT queue FROM task_ready WHERE run = $1";
+    QUEUES_WAITED = "SELECT DISTINCT queue, labels FROM task_ready WHERE run = $1 AND held = 0
+        ORDER BY queue, labels LIMIT 20";
     LABELS_WANTED = "SELECT DISTINCT labels FROM task_ready WHERE run = $1 ORDER BY labels LIMIT 20";
     DEPTHS = "SELECT queue, count(*), min(ready_at) FROM task_ready WHERE held = 0 GROUP BY queue ORDER BY queue";
 }
@@ -172,10 +174,12 @@ pub(crate) fn kept(mut row: Row) -> Result<Kept, StoreError> {
         finished_at: row.opt_time()?,
         input: row.json()?,
         output: row.opt_json()?,
+        reserve: None,
     };
     let outcome_generation = row.opt_int()?.and_then(|value| u32::try_from(value).ok());
     let exempt = row.u32()?;
     let slotted = row.flag()?;
+    task.reserve = row.opt_json()?;
     if let Some(worker) = row.opt_uuid()? {
         task.lease =
             Some(Lease { worker: WorkerId::from_uuid(worker), generation: row.u32()?, expires_at: row.time()? });
@@ -300,6 +304,10 @@ impl Tx {
         if changed != 1 {
             return Ok(None);
         }
+        if from == TaskState::Leased && task.reserve.is_some() {
+            let fence = Fence { task: task.id, generation: task.generation };
+            self.ledger_let_go(fence, now).await?;
+        }
         match from {
             // One statement did both over PostgreSQL; the row was held, so it did change.
             _ if !self.is_sqlite() => {}
@@ -369,7 +377,16 @@ impl Tx {
         self.run_hold(run).await?;
         let rows = self.query(&CANCEL_LEASED, &[run.into(), now.into()]).await?;
         self.exec(&CANCEL_LEASES, &[run.into()]).await?;
-        self.count_cancelled(run, rows).await
+        let (cancelled, mut counted) = (rows.len() as u64, 0);
+        for mut row in rows {
+            counted += i64::from(row.flag()?);
+            let fence = Fence { task: TaskId::from_uuid(row.uuid()?), generation: row.u32()? };
+            if row.opt_text()?.is_some() {
+                self.ledger_let_go(fence, now).await?;
+            }
+        }
+        self.run_progress(run, 0, counted, 0);
+        Ok(cancelled)
     }
 
     async fn count_cancelled(&mut self, run: RunId, rows: Vec<Row>) -> Result<u64, StoreError> {
@@ -396,6 +413,12 @@ impl Tx {
     /// The label sets that a run's ready tasks ask for, for the message of `no_worker` (P29).
     pub async fn labels_wanted(&mut self, run: RunId) -> Result<Vec<Vec<String>>, StoreError> {
         self.query(&LABELS_WANTED, &[run.into()]).await?.into_iter().map(|mut row| row.json()).collect()
+    }
+
+    /// Where the ready tasks of a run wait, and which labels they ask for (D12).
+    pub async fn queues_waited(&mut self, run: RunId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
+        let rows = self.query(&QUEUES_WAITED, &[run.into()]).await?;
+        rows.into_iter().map(|mut row| Ok((row.text()?, row.json()?))).collect()
     }
 
     /// How many tasks wait in each queue, and since when the oldest.

@@ -36,6 +36,10 @@ statements! {
     SESSION_INSERT = "INSERT INTO session (secret, person, created_at, expires_at) VALUES ($1, $2, $3, $4)";
     SESSION = "SELECT p.id, p.name, p.role, p.created_at FROM session s JOIN person p ON p.id = s.person
         WHERE s.secret = $1 AND s.expires_at > $2";
+    SESSION_TOKEN_INSERT = "INSERT INTO session_token (secret, token) VALUES ($1, $2)";
+    SESSION_TOKEN = concat!("SELECT ", columns!(), " FROM session_token s JOIN token t ON t.id = s.token
+        LEFT JOIN person p ON p.id = t.person WHERE s.secret = $1");
+    SESSION_TOKENS_SWEEP = "DELETE FROM session_token WHERE secret NOT IN (SELECT secret FROM session)";
     SESSION_DELETE = "DELETE FROM session WHERE secret = $1";
     SESSIONS_SWEEP = "DELETE FROM session WHERE expires_at <= $1";
     LINK_INSERT = "INSERT INTO sign_in_link (secret, person, created_at, expires_at) VALUES ($1, $2, $3, $4)";
@@ -205,6 +209,16 @@ impl Tx {
         self.exec(&SESSION_INSERT, &params).await.map(drop)
     }
 
+    /// Keeps the token that a session was begun with.
+    pub async fn session_token_insert(&mut self, secret: &Digest, token: TokenId) -> Result<(), StoreError> {
+        self.exec(&SESSION_TOKEN_INSERT, &[secret.into(), token.into()]).await.map(drop)
+    }
+
+    /// The token that a session was begun with; none where it was begun by a link.
+    pub async fn session_token(&mut self, secret: &Digest) -> Result<Option<Token>, StoreError> {
+        self.query_opt(&SESSION_TOKEN, &[secret.into()]).await?.map(token).transpose()
+    }
+
     /// Who is signed in with this session.
     pub async fn session(&mut self, secret: &Digest, now: Timestamp) -> Result<Option<Person>, StoreError> {
         self.query_opt(&SESSION, &[secret.into(), now.into()]).await?.map(person).transpose()
@@ -237,6 +251,7 @@ impl Tx {
     /// Drops ended sessions and links.
     pub async fn sessions_sweep(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         let sessions = self.exec(&SESSIONS_SWEEP, &[now.into()]).await?;
+        self.exec(&SESSION_TOKENS_SWEEP, &[]).await?;
         Ok(sessions + self.exec(&LINKS_SWEEP, &[now.into()]).await?)
     }
 }

@@ -3,7 +3,11 @@
 //! The methods are async because PostgreSQL answers over a socket; over SQLite they never wait.
 //! Inside a transaction, await nothing but the transaction.
 
-use model::id::RunId;
+use model::{
+    id::RunId,
+    journal::{NewEntry, StreamId},
+    time::Timestamp,
+};
 
 use crate::{
     commit::Committed,
@@ -23,7 +27,17 @@ pub struct Tx {
     /// Counters of runs that have moved and are not written yet: a batch of outcomes of one run is
     /// one update of its row.
     pub(crate) moved: Vec<Moved>,
+    /// Entries that get their numbers when the script ends, so that no stream is held longer than for
+    /// the commit (PostgreSQL only).
+    pub(crate) appended: Vec<Appended>,
+    /// Runs that this transaction has stored: nobody else knows their streams yet (PostgreSQL only).
+    pub(crate) fresh: Vec<RunId>,
+    /// Whether entries were left for [`crate::board`] to number.
+    pub(crate) left: bool,
 }
+
+/// Entries of one append.
+pub(crate) type Appended = (StreamId, Vec<NewEntry>, Timestamp);
 
 /// By how much a run's counters have moved.
 #[derive(Debug, Clone, Copy)]
@@ -41,16 +55,29 @@ pub(crate) enum Driver {
 
 impl Tx {
     pub(crate) fn sqlite(tx: SqliteTx) -> Self {
-        Self { driver: Driver::Sqlite(Box::new(tx)), woken: Committed::default(), held: Vec::new(), moved: Vec::new() }
+        Self::of(Driver::Sqlite(Box::new(tx)))
     }
 
     pub(crate) fn postgres(tx: PgTx) -> Self {
+        Self::of(Driver::Postgres(Box::new(tx)))
+    }
+
+    fn of(driver: Driver) -> Self {
         Self {
-            driver: Driver::Postgres(Box::new(tx)),
+            driver,
             woken: Committed::default(),
             held: Vec::new(),
             moved: Vec::new(),
+            appended: Vec::new(),
+            fresh: Vec::new(),
+            left: false,
         }
+    }
+
+    /// Writes what was left for the end of the script.
+    pub(crate) async fn finish(&mut self) -> Result<(), StoreError> {
+        self.flush().await?;
+        self.append_rest().await
     }
 
     pub(crate) const fn is_sqlite(&self) -> bool {
@@ -93,6 +120,15 @@ impl Tx {
         match &mut self.driver {
             Driver::Sqlite(tx) => tx.exec(sql.sqlite, params),
             Driver::Postgres(tx) => tx.exec(sql.postgres, params).await,
+        }
+    }
+
+    /// Runs a statement of which nobody wants to know more than that it was done. Over PostgreSQL it travels with
+    /// the next statement that is waited for, the commit at the latest; its failure undoes the script.
+    pub(crate) async fn exec_later(&mut self, sql: &Sql, params: Vec<Value<'_>>) -> Result<(), StoreError> {
+        match &mut self.driver {
+            Driver::Sqlite(tx) => tx.exec(sql.sqlite, &params).map(drop),
+            Driver::Postgres(tx) => tx.later(sql.postgres, params.into_iter().map(Value::into_owned).collect()).await,
         }
     }
 

@@ -124,7 +124,7 @@ macro_rules! from_ids {
         }
     )*};
 }
-from_ids!(ProjectId RunId TaskId WorkerId QuestionId UserId TokenId ArtifactId EvidenceId WaiverId);
+from_ids!(ProjectId RunId TaskId WorkerId QuestionId UserId TokenId ArtifactId EvidenceId WaiverId IssueId CommentId LineageId PairingId ReserveId);
 
 impl From<i64> for Value<'_> {
     fn from(value: i64) -> Self {
@@ -194,6 +194,22 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// The same, kept by nobody else.
+    pub fn into_owned(self) -> Value<'static> {
+        let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        match self {
+            Value::Null => Value::Null,
+            Value::Int(value) => Value::Int(value),
+            Value::Text(text) => Value::Text(own(text)),
+            Value::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.into_owned())),
+            Value::Uuid(uuid) => Value::Uuid(uuid),
+            Value::Ints(list) => Value::Ints(list),
+            Value::Texts(list) => Value::Texts(list.into_iter().map(|text| text.map(own)).collect()),
+            Value::Uuids(list) => Value::Uuids(list),
+            Value::Blobs(list) => Value::Blobs(list),
+        }
+    }
+
     /// A list of texts.
     pub fn texts<T: Into<Cow<'a, str>>>(list: impl IntoIterator<Item = T>) -> Self {
         Value::Texts(list.into_iter().map(|text| Some(text.into())).collect())

@@ -14,8 +14,9 @@ use crate::{
     blob::Blobs,
     error::StoreError,
     evidence::{EvidenceBody, KeptEvidence},
-    journal::{entry, key},
+    journal::{StreamHead, entry, key},
     sql::statements,
+    sqlite::wal,
     store::{Backend, Store},
     tx::{Driver, Tx},
     value::Value,
@@ -87,7 +88,37 @@ pub struct Verified {
     pub damage: Vec<Damage>,
 }
 
+/// What one stream's chain says, of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// Where the stream stands, as it says itself.
+    pub head: StreamHead,
+    /// The entries that were read, from the first one that retention has left.
+    pub entries: u64,
+    /// The first thing that does not fit; behind it nothing can be said.
+    pub damage: Option<Damage>,
+}
+
 impl Store {
+    /// Checks one stream as [`Self::verify_stream`] does, and says where it stands.
+    pub async fn check_chain(&self, stream: StreamId) -> Result<Chain, StoreError> {
+        let checked = self.read(move |tx| {
+            Box::pin(async move {
+                let head = tx.head(stream).await?;
+                let (entries, damage) = tx.stream_check(stream).await?;
+                Ok(Chain { head, entries, damage })
+            })
+        });
+        match checked.await {
+            Err(StoreError::DatabaseDamaged(what)) => Ok(Chain {
+                head: StreamHead { seq: 0, floor: 1, chain: None, closed: false },
+                entries: 0,
+                damage: Some(Damage::Stream { stream: stream.to_string(), seq: 0, what }),
+            }),
+            other => other,
+        }
+    }
+
     /// Checks one stream: its numbers, its chain, its end.
     pub async fn verify_stream(&self, stream: StreamId) -> Result<Verified, StoreError> {
         let mut verified = Verified::default();
@@ -119,14 +150,20 @@ impl Store {
 
     /// What SQLite says about its pages; PostgreSQL checks its own with `pg_amcheck`.
     pub async fn check_pages(&self) -> Result<Vec<String>, StoreError> {
-        if !matches!(self.backend(), Backend::Sqlite(_)) {
-            return Ok(Vec::new());
-        }
+        let Backend::Sqlite(sqlite) = self.backend() else { return Ok(Vec::new()) };
         let said = self.read(|tx| Box::pin(async move { tx.quick_check() })).await;
-        match said {
-            Err(StoreError::DatabaseDamaged(what)) => Ok(vec![what]),
-            other => other,
+        let mut said = match said {
+            Err(StoreError::DatabaseDamaged(what)) => vec![what],
+            other => other?,
+        };
+        // What is not in the file yet stands in the log, where a changed frame hides what follows it.
+        let path = sqlite.path.clone();
+        let log = tokio::task::spawn_blocking(move || wal::check(&path));
+        match log.await.map_err(|error| StoreError::Internal(error.to_string()))? {
+            Ok(damage) => said.extend(damage.map(|damage| damage.to_string())),
+            Err(error) => said.push(format!("the write-ahead log cannot be read: {error}")),
         }
+        Ok(said)
     }
 
     async fn check_streams(&self, project: Option<ProjectId>, verified: &mut Verified) -> Result<(), StoreError> {

@@ -27,6 +27,9 @@ statements! {
     END = "UPDATE waiver SET ended_at = $2, body = $3 WHERE id = $1 AND ended_at IS NULL";
     OF_REQUIREMENT = "SELECT body FROM waiver WHERE project = $1 AND requirement = $2 ORDER BY id DESC";
     CURRENT = "SELECT body FROM waiver WHERE project = $1 AND requirement = $2 AND ended_at IS NULL";
+    CURRENT_OF_ALL => sqlite "SELECT body FROM waiver WHERE project = $1 AND ended_at IS NULL
+            AND requirement IN (SELECT value FROM json_each($2))",
+        postgres "SELECT body FROM waiver WHERE project = $1 AND ended_at IS NULL AND requirement = ANY($2)";
     NOT_ENDED = "SELECT body FROM waiver WHERE project = $1 AND ended_at IS NULL ORDER BY requirement";
     DUE = "SELECT body FROM waiver WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY id LIMIT 200";
     ACCEPT = "INSERT INTO accepted_definition (project, gate, definition, accepted_by, accepted_at, reason)
@@ -66,7 +69,7 @@ impl Tx {
             Value::json(waiver),
         ];
         if self.exec(&INSERT, &params).await? == 1 {
-            Ok(())
+            self.requirements_touch(waiver.project, [waiver.requirement]).await
         } else {
             Err(StoreError::WrongState("another waiver of the requirement is in force".to_owned()))
         }
@@ -84,7 +87,11 @@ impl Tx {
         };
         waiver.ended = Some(end.clone());
         let changed = self.exec(&END, &[id.into(), end.at.into(), Value::json(&waiver)]).await?;
-        Ok((changed == 1).then_some(waiver))
+        if changed != 1 {
+            return Ok(None);
+        }
+        self.requirements_touch(waiver.project, [waiver.requirement]).await?;
+        Ok(Some(waiver))
     }
 
     /// A requirement's waivers, newest first.
@@ -105,6 +112,16 @@ impl Tx {
     ) -> Result<Option<Waiver>, StoreError> {
         let params = [project.into(), requirement.number().into()];
         self.query_opt(&CURRENT, &params).await?.map(waiver).transpose()
+    }
+
+    /// The waivers of these requirements that nobody has ended.
+    pub async fn waivers_current_of(
+        &mut self,
+        project: ProjectId,
+        requirements: &[RequirementNumber],
+    ) -> Result<Vec<Waiver>, StoreError> {
+        let ids = Value::ints(requirements.iter().map(|id| id.number().into()));
+        self.query(&CURRENT_OF_ALL, &[project.into(), ids]).await?.into_iter().map(waiver).collect()
     }
 
     /// Every waiver of a project that nobody has ended.

@@ -9,6 +9,7 @@
 pub mod database;
 pub mod http;
 pub mod journal;
+pub mod models;
 pub mod plane;
 pub mod probe;
 pub mod proven;

@@ -130,6 +130,7 @@ impl TestPlane {
     /// Ends it in order.
     pub async fn stop(self) {
         self.engine.shutdown().await;
+        self.engine.store().close().await;
     }
 }
 

@@ -11,6 +11,7 @@ use model::{
     id::TaskId,
     problem::Problem,
     run::{Run, RunEvent, RunKind, RunStatus},
+    task::Task,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,7 @@ impl Kind for Probe {
                     not_before: None,
                     input: json!({"sleep_ms": config.sleep_ms}),
                     counted: true,
+                    reserve: None,
                     needs: Vec::new(),
                 })
                 .collect();
@@ -96,7 +98,7 @@ impl Kind for Probe {
         Box::pin(async move {
             match event {
                 Event::TaskEnded(_) | Event::Resumed => {}
-                Event::Answered(_) | Event::Closing(_) => return Ok(()),
+                Event::Answered(_) | Event::Unanswered(_) | Event::Closing(_) => return Ok(()),
             }
             if run.status == RunStatus::Paused || !tx.open_tasks(run.id).await?.is_empty() {
                 return Ok(());
@@ -113,13 +115,33 @@ impl Kind for Probe {
         })
     }
 
+    fn takes_many(&self) -> bool {
+        true
+    }
+
+    fn on_many<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        run: &'a mut Run,
+        ended: &'a [Task],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        // Whether all are done is one question, however many have just ended.
+        Box::pin(async move {
+            match ended.last() {
+                Some(last) => self.on(tx, run, Event::TaskEnded(last), now).await,
+                None => Ok(()),
+            }
+        })
+    }
+
     fn handle(self: Arc<Self>, assignment: Assignment) -> BoxFuture<'static, Outcome> {
         Box::pin(async move {
             let pause = assignment.leased.task.input["sleep_ms"].as_u64().unwrap_or(0);
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(pause)) => Outcome::Done { output: json!({}) },
+                () = tokio::time::sleep(Duration::from_millis(pause)) => Outcome::done(json!({})),
                 () = assignment.stop.cancelled() => {
-                    Outcome::Released { reason: "told to stop".to_owned(), not_before: None }
+                    Outcome::released("told to stop")
                 }
             }
         })

@@ -90,6 +90,7 @@ pub async fn run(engine: &Engine, project: ProjectId, detail: Value) -> RunId {
         exclusive_key: None,
         retry_of: None,
         parent: None,
+        issue: None,
         cancelling: false,
         created_at: now,
         started_at: None,
@@ -130,6 +131,7 @@ pub async fn task(
         not_before: None,
         input: json!({}),
         counted: true,
+        reserve: None,
         needs: Vec::new(),
     };
     let (id, now) = (task.id, engine.now());

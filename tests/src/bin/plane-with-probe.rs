@@ -56,6 +56,7 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     engine.data().unpublish();
     drop(stop);
     let (served, ()) = tokio::join!(serving, engine.shutdown());
+    engine.store().close().await;
     served??;
     Ok(())
 }

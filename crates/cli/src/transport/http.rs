@@ -18,6 +18,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long the head of an answer may take; the server's own limit is 30 s.
 const HEAD: Duration = Duration::from_secs(60);
 
+/// As [`HEAD`], of an answer that all that is stored has to be read for.
+const WHOLE_STORE: Duration = Duration::from_secs(3_600);
+
 /// A server's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
@@ -91,7 +94,9 @@ impl Remote {
         }
         let host = host.parse().map_err(|_| lost("the host's name is not usable".into()))?;
         request.headers_mut().insert(header::HOST, host);
-        let answer = timeout(HEAD, sender.send_request(request))
+        let path = request.uri().path();
+        let patience = if path.ends_with("/verify") || path.ends_with("/backups") { WHOLE_STORE } else { HEAD };
+        let answer = timeout(patience, sender.send_request(request))
             .await
             .map_err(|_| lost("no answer came in time".into()))?
             .map_err(|error| lost(format!("the connection broke: {error}")))?;

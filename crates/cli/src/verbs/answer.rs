@@ -4,7 +4,7 @@ use clap::ArgGroup;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ago,
+    ago, amount,
     api::encode,
     context::Context,
     exit::Exit,
@@ -47,9 +47,12 @@ pub struct Args {
     /// An approval: no
     #[arg(long, requires = "question")]
     deny: bool,
-    /// A budget: so many micro-USD more
-    #[arg(long, value_name = "MICRO_USD", requires = "question")]
+    /// A budget: so much more, such as 2.50usd; a bare number is micro-USD
+    #[arg(long, value_name = "AMOUNT", requires = "question", value_parser = amount::usd_or_micros)]
     top_up: Option<u64>,
+    /// A budget of a run: so much more for the day, too
+    #[arg(long, value_name = "AMOUNT", requires = "top_up", value_parser = amount::usd_or_micros)]
+    day_top_up: Option<u64>,
     /// A budget: stop here
     #[arg(long, requires = "question")]
     stop: bool,
@@ -91,13 +94,19 @@ fn body(args: &Args, question: &Value) -> Result<Value, Fault> {
         body.insert("decision".into(), json!(decision));
     }
     if let Some(amount) = args.top_up {
-        body.insert("micro_usd".into(), json!(amount));
+        // What is added goes to the pool that is used up.
+        let of_day = question.text("/schema/pool") == "day";
+        body.insert(if of_day { "day_micro_usd" } else { "micro_usd" }.into(), json!(amount));
+    }
+    if let Some(amount) = args.day_top_up {
+        body.insert("day_micro_usd".into(), json!(amount));
     }
     if let Some(option) = &args.option {
         body.insert("option".into(), json!(option));
     }
     if let Some(text) = &args.text {
-        body.insert("text".into(), json!(text));
+        let name = if question.text("/kind") == "budget" { "reason" } else { "text" };
+        body.insert(name.into(), json!(text));
     }
     if args.approve {
         // An approval is bound to the digest of the exact action that was asked about.

@@ -50,20 +50,25 @@ pub struct Args {}
 
 /// How a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+pub(crate) enum How {
+    /// Good.
     Ok,
+    /// Worth a word.
     Note,
+    /// Wrong.
     Bad,
 }
 
-struct Check {
+/// Something that was looked at.
+pub(crate) struct Check {
     name: &'static str,
     how: How,
     what: String,
     hint: String,
 }
 
-fn check(name: &'static str, how: How, what: impl Into<String>, hint: impl Into<String>) -> Check {
+/// What was found.
+pub(crate) fn check(name: &'static str, how: How, what: impl Into<String>, hint: impl Into<String>) -> Check {
     Check { name, how, what: what.into(), hint: hint.into() }
 }
 
@@ -75,14 +80,19 @@ pub async fn run(_: Args, context: &Context) -> Result<Exit, Fault> {
     checks.push(sandbox().await);
     checks.extend(tools());
     checks.push(repository_file().await);
+    Ok(if tell(&checks, context) { Exit::Ok } else { Exit::No })
+}
+
+/// Writes what was found; whether all is well.
+pub(crate) fn tell(checks: &[Check], context: &Context) -> bool {
     let is_bad = checks.iter().any(|check| check.how == How::Bad);
     if context.out.json {
         let list: Vec<Value> = checks.iter().map(document).collect();
         context.out.document(&json!({"ok": !is_bad, "data": context.place.data, "checks": list}));
     } else {
-        print(&checks, context);
+        print(checks, context);
     }
-    Ok(if is_bad { Exit::No } else { Exit::Ok })
+    !is_bad
 }
 
 fn document(check: &Check) -> Value {
@@ -228,7 +238,7 @@ async fn reached(name: &'static str, what: &str, context: &Context) -> Check {
 }
 
 /// Confines a process as a gate would be, and reads what really held (K8).
-async fn sandbox() -> Check {
+pub(crate) async fn sandbox() -> Check {
     const NAME: &str = "sandbox";
     let folder = std::env::temp_dir();
     let mut command = Command::new(["true"], &folder);

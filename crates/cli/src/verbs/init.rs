@@ -104,8 +104,9 @@ async fn set_up(context: &Context, project: &Project, yes: bool) -> Result<SetUp
         Fault::new(Code::PolicyDenied, "the plane offers no starter policy")
             .hinted("write one: `proofhouse project policy --edit FILE`")
     })?;
+    let gates = api.get(&project.at("/proof/gates")).await.doing("list the gates")?;
     if !context.out.json {
-        show(context, &runners, &starter);
+        show(context, &runners, &gates, &starter);
     }
     if !(yes || context.confirm("Save this policy, and capture \"the test suite passes\"?").unwrap_or(false)) {
         if !context.out.json {
@@ -117,7 +118,7 @@ async fn set_up(context: &Context, project: &Project, yes: bool) -> Result<SetUp
         .put(&project.at("/settings/policy"), &starter, current.number("/revision"))
         .await
         .doing("save the policy")?;
-    let captured = capture(context, api, project).await?;
+    let captured = capture(context, api, project, &gates).await?;
     Ok(SetUp { is_ready: true, policy, captured })
 }
 
@@ -126,11 +127,11 @@ fn starter(runners: &Value, current: &Value) -> Option<Value> {
     offered.into_iter().flatten().find(|policy| policy.is_object()).cloned()
 }
 
-fn show(context: &Context, runners: &Value, starter: &Value) {
+fn show(context: &Context, runners: &Value, gates: &Value, starter: &Value) {
     let out = &context.out;
     out.line("");
     out.line(out.bold("Found"));
-    print_runners(runners, context);
+    print_runners(runners, gates, context);
     out.line("");
     out.line(format!(
         "{}  {}",
@@ -144,12 +145,11 @@ fn show(context: &Context, runners: &Value, starter: &Value) {
 }
 
 /// One requirement for each suite that was found, unless there are requirements already.
-async fn capture(context: &Context, api: &Api, project: &Project) -> Result<Vec<Value>, Fault> {
+async fn capture(context: &Context, api: &Api, project: &Project, gates: &Value) -> Result<Vec<Value>, Fault> {
     let known = api.list(&project.at("/proof/requirements"), 1).await.doing("list the requirements")?;
     if !known.list("/items").is_empty() {
         return Ok(Vec::new());
     }
-    let gates = api.get(&project.at("/proof/gates")).await.doing("list the gates")?;
     let unit = gates.list("/items").iter().find(|gate| gate.text("/name") == "unit");
     let runners: Vec<String> =
         unit.map(|gate| gate.texts("/runners").iter().map(|name| (*name).to_owned()).collect()).unwrap_or_default();

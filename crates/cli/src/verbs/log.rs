@@ -13,14 +13,15 @@ use crate::{
     fault::{Doing as _, Fault},
     follow::next_piece,
     json::Look as _,
-    out::{Out, Tone, clean, gone},
+    out::{Out, gone},
     sse,
-    table::pad,
+    table::terminal_width,
+    tree::{Marks, Tree},
 };
 
-/// Print a run's journal
+/// Print a run's journal as a tree: steps, turns and tool calls
 ///
-/// With --json each entry is one line, byte for byte as the plane renders it.
+/// A line is open (>), closed (<) or told (-). With --json each entry is one line, byte for byte as the plane renders it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The run: its id, or the end of it [default: the newest]
@@ -31,28 +32,92 @@ pub struct Args {
     /// Only entries after this number
     #[arg(long, default_value_t = 0, value_name = "N")]
     since: u64,
+    /// Only entries that matter as much [default: info with --follow, else debug]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    level: Option<Least>,
+    /// Begin each line with the entry's number and time
+    #[arg(long)]
+    times: bool,
+}
+
+/// How much an entry has to matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+enum Least {
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+impl Least {
+    fn of(level: &str) -> Self {
+        match level {
+            "error" => Self::Error,
+            "warning" => Self::Warning,
+            "debug" => Self::Debug,
+            _ => Self::Info,
+        }
+    }
+}
+
+/// Prints entries as they come.
+struct Printer<'a> {
+    out: &'a Out,
+    tree: Tree,
+    since: u64,
+    least: Least,
+    times: bool,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, entry: &Value, rendered: &str) {
+        let is_told = entry.number("/seq") > self.since && Least::of(entry.text("/level")) >= self.least;
+        if self.out.json {
+            if is_told {
+                self.out.line(rendered);
+            }
+            return;
+        }
+        // Also what is not told says where what follows belongs.
+        let line = self.tree.line(entry, self.out);
+        if !is_told {
+            return;
+        }
+        if self.times {
+            let at = entry.text("/at").get(11..23).unwrap_or_default();
+            self.out.line(format!("{} {line}", self.out.dim(format!("{:>6} {at}", entry.number("/seq")))));
+        } else {
+            self.out.line(line);
+        }
+    }
 }
 
 /// Prints it.
 pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     let run = context.run_id(args.run.as_deref(), false).await?;
     let api = context.api().await?;
-    let seen = history(api, &run, args.since, &context.out).await.doing("read the journal")?;
+    let least = args.level.unwrap_or(if args.follow { Least::Info } else { Least::Debug });
+    let marks = if context.out.plain { Marks::PLAIN } else { Marks::DRAWN };
+    let tree = Tree::new(marks, terminal_width());
+    let mut printer = Printer { out: &context.out, tree, since: args.since, least, times: args.times };
+    // Without the entries before it nobody knows where a line belongs.
+    let from = if context.out.json { args.since } else { 0 };
+    let seen = history(api, &run, from, &mut printer).await.doing("read the journal")?;
     if args.follow && !gone() {
-        follow(context, api.clone(), &run, seen).await?;
+        follow(context, api.clone(), &run, seen, &mut printer).await?;
     }
     Ok(Exit::Ok)
 }
 
 /// Prints what is there already; answers the last number.
-async fn history(api: &Api, run: &str, since: u64, out: &Out) -> Result<u64, Fault> {
+async fn history(api: &Api, run: &str, since: u64, printer: &mut Printer<'_>) -> Result<u64, Fault> {
     let mut seen = since;
     loop {
         let path = format!("/runs/{}/entries?since={seen}&limit={}", encode(run), limits::ENTRIES_PER_PAGE);
         let page = api.get(&path).await?;
         let entries = if page.list("/entries").is_empty() { page.list("/items") } else { page.list("/entries") };
         for entry in entries {
-            print(entry, &entry.to_string(), out);
+            printer.print(entry, &entry.to_string());
             seen = seen.max(entry.number("/seq"));
         }
         if entries.is_empty() || gone() {
@@ -61,9 +126,15 @@ async fn history(api: &Api, run: &str, since: u64, out: &Out) -> Result<u64, Fau
     }
 }
 
-async fn follow(context: &Context, mut api: Api, run: &str, mut seen: u64) -> Result<(), Fault> {
+async fn follow(
+    context: &Context,
+    mut api: Api,
+    run: &str,
+    mut seen: u64,
+    printer: &mut Printer<'_>,
+) -> Result<(), Fault> {
     loop {
-        match read(&api, run, &mut seen, &context.out).await {
+        match read(&api, run, &mut seen, printer).await {
             Ok(true) => return Ok(()),
             Ok(false) | Err(OpenFailed::Lost(_)) => {}
             Err(OpenFailed::Refused(fault)) => return Err(fault.doing("follow the journal")),
@@ -79,7 +150,7 @@ async fn follow(context: &Context, mut api: Api, run: &str, mut seen: u64) -> Re
 }
 
 /// Prints a stream as far as it goes; answers whether the run has ended.
-async fn read(api: &Api, run: &str, seen: &mut u64, out: &Out) -> Result<bool, OpenFailed> {
+async fn read(api: &Api, run: &str, seen: &mut u64, printer: &mut Printer<'_>) -> Result<bool, OpenFailed> {
     let path = format!("/runs/{}/events?since={seen}", encode(run));
     let mut body = api.open(&path, &[("accept", "text/event-stream")]).await?.into_body();
     let mut parser = sse::Parser::default();
@@ -96,7 +167,7 @@ async fn read(api: &Api, run: &str, seen: &mut u64, out: &Out) -> Result<bool, O
                     let entry: Value = serde_json::from_str(&event.data).unwrap_or(Value::Null);
                     if entry.number("/seq") > *seen {
                         *seen = entry.number("/seq");
-                        print(&entry, &event.data, out);
+                        printer.print(&entry, &event.data);
                     }
                 }
             }
@@ -106,36 +177,4 @@ async fn read(api: &Api, run: &str, seen: &mut u64, out: &Out) -> Result<bool, O
         }
     }
     Ok(false)
-}
-
-fn print(entry: &Value, rendered: &str, out: &Out) {
-    if out.json {
-        out.line(rendered);
-        return;
-    }
-    let tone = match entry.text("/level") {
-        "error" => Tone::Bad,
-        "warning" => Tone::Unsure,
-        "debug" => Tone::Dim,
-        _ => Tone::Plain,
-    };
-    let at = entry.text("/at").get(11..23).unwrap_or_default();
-    let data = entry.get("data").map(words).unwrap_or_default();
-    out.line(format!(
-        "{} {} {} {data}",
-        out.dim(format!("{:>6}", entry.number("/seq"))),
-        out.dim(at),
-        out.paint(tone, pad(entry.text("/kind"), 18)),
-    ));
-}
-
-/// An entry's data as `name=value` pairs; long ones are cut, `--json` has all of it.
-fn words(data: &Value) -> String {
-    const LONG: usize = 120;
-    let Some(fields) = data.as_object() else { return clean(&data.to_string()).into_owned() };
-    let words = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        format!("{}={}", clean(name), crate::table::cut(&clean(&value), LONG))
-    });
-    words.collect::<Vec<_>>().join(" ")
 }

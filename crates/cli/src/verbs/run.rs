@@ -3,7 +3,10 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::proof::{run::finish, watch::cancel_run};
+use super::{
+    proof::{run::finish, watch::cancel_run},
+    run_parts as parts,
+};
 use crate::{
     ago,
     api::{encode, with_query},
@@ -77,13 +80,35 @@ pub enum Verb {
         /// The run: its id, or the end of it
         run: String,
     },
+    /// Show what the agent of a run was told about the project
+    Context {
+        /// The run: its id, or the end of it
+        run: String,
+        /// Print the context pack itself
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Show the difference that a run made
+    Diff {
+        /// The run: its id, or the end of it
+        run: String,
+        /// The commit to compare from [default: the run's base]
+        #[arg(long, value_name = "COMMIT")]
+        from: Option<String>,
+        /// The commit to compare to [default: the run's commit]
+        #[arg(long, value_name = "COMMIT")]
+        to: Option<String>,
+    },
     /// Try an ended run again, as a new run
     Retry {
         /// The run: its id, or the end of it
         run: String,
-        /// Which part of it; the kind decides which there are
-        #[arg(long, default_value = "not_passed")]
-        mode: String,
+        /// Which part of it; the kind decides which there are (proof: not_passed, all; dispatch: fresh, reuse_result)
+        #[arg(long)]
+        mode: Option<String>,
+        /// Apply the stored result again, without an agent: --mode reuse_result
+        #[arg(long, conflicts_with = "mode")]
+        reuse_result: bool,
         /// Start it and leave it to the running server
         #[arg(long)]
         detach: bool,
@@ -122,8 +147,11 @@ impl Verb {
             Self::Cancel { run } => cancel_run(&context.run_id(Some(&run), false).await?, context).await,
             Self::Pause { run } => steer(&run, "pause", context).await,
             Self::Resume { run } => steer(&run, "resume", context).await,
-            Self::Retry { run, mode, detach } => {
+            Self::Context { run, raw } => parts::context(&run, raw, context).await,
+            Self::Diff { run, from, to } => parts::diff(&run, from, to, context).await,
+            Self::Retry { run, mode, reuse_result, detach } => {
                 let run = context.run_id(Some(&run), false).await?;
+                let mode = if reuse_result { Some("reuse_result".to_owned()) } else { mode };
                 start(&format!("/runs/{}/retry", encode(&run)), &json!({"mode": mode}), detach, context).await
             }
         }

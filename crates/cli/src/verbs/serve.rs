@@ -29,9 +29,15 @@ pub struct Args {
     /// The store, as sqlite:FILE or postgres://... [default: a file in the data folder]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+    /// The folder for blobs, which replicas over one PostgreSQL share [default: the data folder]
+    #[arg(long, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
+    blobs: Option<PathBuf>,
     /// A further name under which the server may be called; repeat for more
     #[arg(long = "allow-host", value_name = "HOST")]
     allow_hosts: Vec<String>,
+    /// Where admins elsewhere may put backups [default: `backups` in the data folder]
+    #[arg(long, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
+    backups: Option<PathBuf>,
     /// Leave the work of runs to other workers
     #[arg(long)]
     no_worker: bool,
@@ -59,9 +65,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     let opening = Opening {
         data: &context.place.data,
         store: store.as_deref(),
+        blobs: args.blobs.or_else(|| context.place.blobs.clone()),
         owner: "serve",
         listen: Some(&listen),
         allowed_hosts: args.allow_hosts,
+        backups: args.backups,
         works: !args.no_worker,
         slots: args.slots.map(usize::from),
     };

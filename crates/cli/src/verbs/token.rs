@@ -29,7 +29,7 @@ pub enum Verb {
         /// What it may do [default: member]
         #[arg(long, value_parser = ["viewer", "member", "admin"])]
         role: Option<String>,
-        /// Only in this project [default: in all]
+        /// Only in this project, as --project does [default: in all]
         #[arg(long, value_name = "KEY")]
         only: Option<String>,
         /// When it ends, as 2027-01-31T00:00:00Z [default: never]
@@ -65,6 +65,11 @@ impl Verb {
                 body.insert("kind".into(), json!(kind));
                 body.extend(role.map(|role| ("role".to_owned(), json!(role))));
                 body.extend(expires.map(|time| ("expires_at".to_owned(), json!(time))));
+                // `--project` means the same here: a token for one project must not be one for all by a slip.
+                let only = match only {
+                    None if context.names_project() => Some(context.project().await?.key),
+                    only => only,
+                };
                 if let Some(key) = only {
                     let project = api.get(&format!("/projects/{}", encode(&key))).await.doing("find the project")?;
                     body.insert("project".into(), json!(project.text("/id")));

@@ -45,7 +45,7 @@ fn the_lists_are_of_this_binary() {
 }
 
 // An entry of an undeclared kind would be one that no page explains. The sources are read as text, so
-// that a kind handed through a function counts as well: every literal that looks like a kind is one.
+// that a kind handed through a function counts as well: every literal that looks like a kind is one (X23).
 #[test]
 fn each_kind_of_entry_that_is_written_is_declared() {
     let families: BTreeSet<&str> =
@@ -103,4 +103,12 @@ fn each_error_code_has_its_page() {
         let known = number.and_then(Code::by_number).is_some() || name == "README.md";
         assert!(known, "docs/errors/{name} is about no code that there is");
     }
+}
+
+// The page's client is generated from this file; the page's own tests compare the client with it.
+#[test]
+fn the_api_document_of_the_page_is_of_this_binary() {
+    let mut document = serde_json::to_string_pretty(&server::document()).unwrap();
+    document.push('\n');
+    is_current(&docs().join("../web/openapi.json"), &document);
 }

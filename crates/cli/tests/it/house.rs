@@ -17,6 +17,15 @@ use tempfile::TempDir;
 /// A command that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Waits for something that comes within a few seconds.
+pub fn until(holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "it never came");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// A place of one's own; gone with its end.
 pub struct House {
     folder: TempDir,

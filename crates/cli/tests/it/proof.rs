@@ -11,7 +11,7 @@ use std::{
 use super::house::House;
 
 /// A repository whose gates do what its files say: `unit.verdict` holds `good` or not, `unit.slow`
-/// makes it wait.
+/// makes it wait, as many seconds as it says.
 const GATES: &str = r#"
 [proof.gates.unit]
 runner = "command"
@@ -26,8 +26,7 @@ argv = ["no-such-program-anywhere"]
 how = "review"
 checklist = ["it looks right", "it feels right"]
 "#;
-const GATE: &str =
-    "#!/bin/sh\n[ -f $1.slow ] && sleep 20\necho \"$1 is $(cat $1.verdict)\"\n[ \"$(cat $1.verdict)\" = good ]\n";
+const GATE: &str = "#!/bin/sh\n[ -f $1.slow ] && sleep $(cat $1.slow; [ -s $1.slow ] || echo 20)\necho \"$1 is $(cat $1.verdict)\"\n[ \"$(cat $1.verdict)\" = good ]\n";
 
 pub fn shop(house: &House) -> PathBuf {
     let files =

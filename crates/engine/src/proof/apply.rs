@@ -4,20 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 
 use model::{
     failure::{Failure, FailureCode},
-    id::{EvidenceId, QuestionId, TaskId},
-    journal::{Edge, Level, NewEntry, StreamId},
+    id::TaskId,
+    journal::{Edge, NewEntry, StreamId},
+    ledger::Ask,
     limits,
+    money::NanoUsd,
     problem::Problem,
     proof::{
-        evidence::{Evidence, ReviewRecord},
-        judge::{CommandEnd, Judgement},
+        judge::CommandEnd,
         requirement::RequirementNumber,
-        review::{ReviewAnswer, checklist_digest},
         run::{Manual, ProofRunConfig, RunEnd, run_message, run_verdict},
-        selection::SelectedGate,
-        verdict::{Outcome, Reason},
     },
-    question::{Question, QuestionKind, QuestionState},
     run::{Run, RunEvent},
     task::{Task, TaskEvent, TaskState},
     time::Timestamp,
@@ -28,15 +25,19 @@ use uuid::Uuid;
 
 use super::{
     Proof, command,
+    ends::{self, not_run},
     gates::counts,
-    kind::{gate_list, new_task, planned_entries, read},
+    kind::{gate_list, gate_task, new_task, planned_entries, read},
     planner::{self, Command, Event, Open, OpenGate},
+    record::{drop_gate, record},
+    reviews::{self, ask},
     state::{
-        CommandInput, CommandOutput, Detail, GateInput, Plan, PlannedGate, RulePlan, SelectOutput, Settled, gate, task,
+        CommandInput, CommandOutput, Detail, GateInput, Plan, PlannedGate, PlannedTask, RulePlan, SelectOutput,
+        Settled, gate, task,
     },
     worth,
 };
-use crate::runs;
+use crate::{ledger::Refused, runs};
 
 /// The selection is done: rows for the commands, plans for the gates, and what can be said at once.
 pub async fn selected(proof: &Proof, tx: &mut Tx, run: &mut Run, ended: &Task, now: Timestamp) -> Result<(), Problem> {
@@ -53,14 +54,14 @@ pub async fn selected(proof: &Proof, tx: &mut Tx, run: &mut Run, ended: &Task, n
     };
     bind(tx, run, &plan, now).await?;
     let rows = rows_of(tx, run, &plan, now).await?;
-    let ids: Vec<TaskId> = plan.commands.iter().map(|_| TaskId::from_uuid(Uuid::now_v7())).collect();
-    tx.tasks_insert(run.id, run.project, &command_tasks(&plan, &ids), now).await?;
+    let new_ids = |tasks: &[PlannedTask]| tasks.iter().map(|_| TaskId::from_uuid(Uuid::now_v7())).collect::<Vec<_>>();
+    let (first, ids) = (new_ids(&plan.preparations), new_ids(&plan.commands));
+    tx.tasks_insert(run.id, run.project, &command_tasks(&plan, &first, &ids), now).await?;
     let (mut unplanned, mut reviews, mut open) = (Vec::new(), Vec::new(), 0u32);
     for planned in &plan.gates {
-        let subject = format!("{}/{}", planned.requirement, planned.gate);
-        let Some(id) = rows.get(&subject) else { continue };
-        open += 1;
         let input = gate_input(planned, &ids);
+        let Some(id) = rows.get(&input.subject()) else { continue };
+        open += 1;
         tx.task_input(*id, &json!(input)).await?;
         let needs: BTreeSet<TaskId> = input.plans.iter().flat_map(|plan| plan.commands.iter().copied()).collect();
         for need in &needs {
@@ -114,28 +115,9 @@ async fn rows_of(tx: &mut Tx, run: &Run, plan: &Plan, now: Timestamp) -> Result<
     if !rows.is_empty() || plan.gates.is_empty() {
         return Ok(rows);
     }
-    let selected: Vec<SelectedGate> = plan
-        .gates
-        .iter()
-        .map(|gate| SelectedGate { requirement: gate.requirement, gate: gate.gate.clone(), waived: false })
-        .collect();
-    let tasks: Vec<NewTask> = plan
-        .gates
-        .iter()
-        .map(|planned| NewTask {
-            queue: String::new(),
-            ready: false,
-            detail: Some(gate::PENDING.to_owned()),
-            counted: true,
-            ..new_task(
-                Uuid::now_v7(),
-                task::GATE,
-                &format!("{}/{}", planned.requirement, planned.gate),
-                json!(gate_input(planned, &[])),
-            )
-        })
-        .collect();
-    tx.journal_append(StreamId::Run(run.id), &planned_entries(&selected), now).await?;
+    let tasks: Vec<NewTask> = plan.gates.iter().map(|planned| gate_task(&gate_input(planned, &[]))).collect();
+    let titles = plan.gates.iter().map(|planned| (planned.requirement, planned.title.as_str())).collect();
+    tx.journal_append(StreamId::Run(run.id), &planned_entries(&plan.taken, &titles), now).await?;
     tx.tasks_insert(run.id, run.project, &tasks, now).await?;
     rows.extend(tasks.into_iter().map(|task| (task.subject, task.id)));
     Ok(rows)
@@ -150,6 +132,7 @@ fn gate_input(planned: &PlannedGate, ids: &[TaskId]) -> GateInput {
     });
     GateInput {
         requirement: planned.requirement,
+        title: planned.title.clone(),
         gate: planned.gate.clone(),
         rules: planned.rules.clone(),
         plans: plans.collect(),
@@ -158,8 +141,9 @@ fn gate_input(planned: &PlannedGate, ids: &[TaskId]) -> GateInput {
     }
 }
 
-/// One task per distinct command. An exclusive one waits for all before it, and all after it wait for it.
-fn command_tasks(plan: &Plan, ids: &[TaskId]) -> Vec<NewTask> {
+/// One task per distinct command; each waits for all preparations. An exclusive one waits for all before
+/// it, and all after it wait for it.
+fn command_tasks(plan: &Plan, first: &[TaskId], ids: &[TaskId]) -> Vec<NewTask> {
     let mut served: Vec<Vec<String>> = vec![Vec::new(); plan.commands.len()];
     for gate in &plan.gates {
         let places: BTreeSet<usize> = gate.plans.iter().flatten().flatten().copied().collect();
@@ -169,56 +153,65 @@ fn command_tasks(plan: &Plan, ids: &[TaskId]) -> Vec<NewTask> {
             }
         }
     }
+    let preparations = plan.preparations.iter().zip(first);
+    let mut tasks: Vec<NewTask> =
+        preparations.map(|(planned, id)| command_task(task::PREPARE, *id, planned, Vec::new(), Vec::new())).collect();
     let beside: Vec<TaskId> =
         plan.commands.iter().zip(ids).filter(|(command, _)| !command.exclusive).map(|(_, id)| *id).collect();
     let mut last_alone: Option<TaskId> = None;
-    let mut tasks = Vec::with_capacity(ids.len());
-    for ((planned, id), mut gates) in plan.commands.iter().zip(ids).zip(served) {
-        let needs = match (planned.exclusive, last_alone) {
-            (false, _) => Vec::new(),
-            (true, Some(before)) => vec![before],
-            (true, None) => beside.clone(),
-        };
+    for ((planned, id), gates) in plan.commands.iter().zip(ids).zip(served) {
+        let mut needs = first.to_vec();
+        match (planned.exclusive, last_alone) {
+            (false, _) => {}
+            (true, Some(before)) => needs.push(before),
+            (true, None) => needs.extend(&beside),
+        }
         if planned.exclusive {
             last_alone = Some(*id);
         }
-        let gate_count = gates.len();
-        gates.truncate(200);
-        let input = CommandInput {
-            planned: planned.planned.clone(),
-            digest: planned.digest,
-            gates,
-            gate_count,
-            repeat: planned.repeat,
-            env: planned.env.clone(),
-        };
-        tasks.push(NewTask {
-            ready: needs.is_empty(),
-            needs,
-            ..new_task(id.uuid(), task::COMMAND, &planned.digest.to_string(), json!(input))
-        });
+        tasks.push(command_task(task::COMMAND, *id, planned, gates, needs));
     }
     tasks
 }
 
+fn command_task(kind: &str, id: TaskId, planned: &PlannedTask, mut gates: Vec<String>, needs: Vec<TaskId>) -> NewTask {
+    let gate_count = gates.len();
+    gates.truncate(200);
+    let input = CommandInput {
+        planned: planned.planned.clone(),
+        digest: planned.digest,
+        gates,
+        gate_count,
+        repeat: planned.repeat,
+        env: planned.env.clone(),
+    };
+    let cost = planned.cost_micro_usd.and_then(NanoUsd::from_micros).filter(|cost| *cost > NanoUsd::ZERO);
+    NewTask {
+        ready: needs.is_empty(),
+        needs,
+        reserve: cost.map(Ask::Exactly),
+        ..new_task(id.uuid(), kind, &planned.digest.to_string(), json!(input))
+    }
+}
+
+/// A command was not started, since no budget has room for it: its gates end `unproven / budget` (P37).
+pub async fn over_budget(tx: &mut Tx, run: &mut Run, refused: &Refused, now: Timestamp) -> Result<(), Problem> {
+    let task = &refused.task;
+    let input: CommandInput = read(&task.input)?;
+    let output = not_run(&input, task.attempt, CommandEnd::Budget);
+    let change = TaskChange::new(TaskEvent::Finished).output(json!(output));
+    match tx.task_transition(task.id, &[TaskState::Blocked], &change, now).await? {
+        Some(ended) => command_ended(tx, run, &ended, now).await,
+        None => Ok(()),
+    }
+}
+
 /// A command has an end: judge the gates that waited only for it.
-pub async fn command_ended(
-    proof: &Proof,
-    tx: &mut Tx,
-    run: &mut Run,
-    ended: &Task,
-    now: Timestamp,
-) -> Result<(), Problem> {
-    let _ = proof;
+pub async fn command_ended(tx: &mut Tx, run: &mut Run, ended: &Task, now: Timestamp) -> Result<(), Problem> {
     let output = output_of(ended)?;
     tx.command_insert(ended.id, run.id, &output.record).await?;
     let started = output.record.started_at.is_some();
-    let data = json!({
-        "command": ended.id, "digest": output.record.digest, "exit_code": output.record.exit_code,
-        "signal": output.record.signal, "duration_ms": output.record.duration_ms, "end": output.result.end,
-        "output": output.record.output, "sandbox": output.sandbox, "killed_leftovers": output.killed_leftovers,
-    });
-    let entry = NewEntry::new("command.finished", data).in_span(
+    let entry = NewEntry::new("command.finished", command::finished(ended, &output)).in_span(
         command::span(ended.id, ended.attempt),
         Some(runs::span(run.id)),
         Some(Edge::Close),
@@ -261,7 +254,7 @@ pub async fn command_ended(
 }
 
 /// What a command task left: its own output, or the end that its failure stands for.
-fn output_of(ended: &Task) -> Result<CommandOutput, Problem> {
+pub fn output_of(ended: &Task) -> Result<CommandOutput, Problem> {
     if let (TaskState::Done, Some(output)) = (ended.state, &ended.output) {
         return read(output);
     }
@@ -272,7 +265,7 @@ fn output_of(ended: &Task) -> Result<CommandOutput, Problem> {
         (_, FailureCode::DiskFull) => CommandEnd::DiskFull,
         _ => CommandEnd::Internal { code: model::code::Code::Internal.to_string() },
     };
-    Ok(command::not_run(&input, ended.attempt, end))
+    Ok(ends::not_run(&input, ended.attempt, end))
 }
 
 fn failure_in(output: Option<&Value>) -> Failure {
@@ -281,12 +274,12 @@ fn failure_in(output: Option<&Value>) -> Failure {
         .unwrap_or_else(|| Failure::new(FailureCode::Internal, "the work ended without saying how"))
 }
 
-async fn open_of(tx: &mut Tx, run: &Run) -> Result<Open, Problem> {
+pub async fn open_of(tx: &mut Tx, run: &Run) -> Result<Open, Problem> {
     let counts = counts(tx, run).await?;
     Ok(Open { gates: counts.pending + counts.running + counts.waiting, waiting: counts.waiting })
 }
 
-async fn apply(tx: &mut Tx, run: &mut Run, commands: Vec<Command>, now: Timestamp) -> Result<(), Problem> {
+pub async fn apply(tx: &mut Tx, run: &mut Run, commands: Vec<Command>, now: Timestamp) -> Result<(), Problem> {
     apply_with(tx, run, commands, &HashMap::new(), now).await
 }
 
@@ -298,6 +291,7 @@ async fn apply_with(
     now: Timestamp,
 ) -> Result<(), Problem> {
     let mut told: BTreeSet<RequirementNumber> = BTreeSet::new();
+    let mut usable = Vec::new();
     for command in commands {
         match command {
             Command::Record { gate, judgement } => {
@@ -310,7 +304,7 @@ async fn apply_with(
                     drop_gate(tx, run, &task, reason, &message, now).await?;
                 }
             }
-            Command::Ask { gate } => ask(tx, run, gate, now).await?,
+            Command::Ask { gate } => usable.extend(ask(tx, run, gate, now).await?),
             Command::Enter(phase) => runs::enter(tx, run, phase, now).await?,
             Command::CancelCommands => cancel_commands(tx, run, now).await?,
             // A draining run is closed by the kernel; nothing of it is claimed any more.
@@ -321,6 +315,9 @@ async fn apply_with(
                 tx.tasks_insert(run.id, run.project, &[settle], now).await?;
             }
         }
+    }
+    for question in usable {
+        Box::pin(reviews::answered(tx, run, &question, now)).await?;
     }
     // Bad news counts at once (P57). The project's stream comes last (X57).
     for requirement in told {
@@ -346,191 +343,6 @@ async fn cancel_commands(tx: &mut Tx, run: &Run, now: Timestamp) -> Result<(), P
             Some(_) | None => return Ok(()),
         }
     }
-}
-
-/// Stores evidence and ends its gate with it (P49). The requirement, when it was bad news that moves
-/// the project's standing.
-async fn record(
-    tx: &mut Tx,
-    run: &Run,
-    id: TaskId,
-    judgement: &Judgement,
-    ends: &HashMap<TaskId, CommandOutput>,
-    review: Option<ReviewRecord>,
-    now: Timestamp,
-) -> Result<Option<RequirementNumber>, Problem> {
-    let Some(row) = tx.task(id).await? else { return Ok(None) };
-    let input: GateInput = read(&row.input)?;
-    if judgement.outcome.reason() == Some(Reason::Cancelled) {
-        drop_gate(tx, run, &row, Reason::Cancelled, &judgement.message, now).await?;
-        return Ok(None);
-    }
-    let detail = Detail::of(run)?;
-    let needed: BTreeSet<TaskId> = input.plans.iter().flat_map(|plan| plan.commands.iter().copied()).collect();
-    let commands = needed.iter().filter_map(|command| ends.get(command)).map(|end| end.record.sealed()).collect();
-    let evidence = Evidence {
-        id: EvidenceId::from_uuid(Uuid::now_v7()),
-        project: run.project,
-        seq: tx.evidence_seq(run.project).await?,
-        requirement: input.requirement,
-        gate: input.gate.clone(),
-        run: run.id,
-        commands,
-        cases: judgement.cases.clone(),
-        outcome: judgement.outcome,
-        message: judgement.message.clone(),
-        tree: detail.tree_start.clone(),
-        commit: detail.commit.clone(),
-        dirty: detail.dirty,
-        definition: input.definition.unwrap_or_else(|| model::digest::Digest::of(b"")),
-        review,
-        recorded_at: now,
-        seal: model::digest::Digest::of(b""),
-    }
-    .sealed();
-    if !tx.evidence_insert(&evidence, detail.settles).await? {
-        return Ok(None);
-    }
-    let outcome = judgement.outcome;
-    let output = json!({
-        "verdict": outcome.verdict(), "reason": outcome.reason(), "evidence": evidence.id,
-        "message": judgement.message, "rules": judgement.rules,
-    });
-    finish_gate(tx, &row, outcome, &output, now).await?;
-    let data = json!({
-        "requirement": input.requirement, "gate": input.gate, "verdict": outcome.verdict(),
-        "reason": outcome.reason(), "message": judgement.message, "evidence": evidence.id, "seal": evidence.seal,
-    });
-    tell_gate(tx, run, &row, outcome, data, now).await?;
-    Ok((!outcome.is_passed() && detail.settles).then_some(input.requirement))
-}
-
-/// Ends a gate in which nothing was looked at: no evidence (P24).
-pub async fn drop_gate(
-    tx: &mut Tx,
-    run: &Run,
-    row: &Task,
-    reason: Reason,
-    message: &str,
-    now: Timestamp,
-) -> Result<(), Problem> {
-    let outcome = Outcome::because(reason);
-    let (requirement, gate) = row.subject.split_once('/').unwrap_or((&row.subject, ""));
-    let output = json!({"verdict": outcome.verdict(), "reason": reason, "evidence": null, "message": message});
-    finish_gate(tx, row, outcome, &output, now).await?;
-    let data = json!({
-        "requirement": requirement, "gate": gate, "verdict": outcome.verdict(), "reason": reason,
-        "message": message, "evidence": null,
-    });
-    tell_gate(tx, run, row, outcome, data, now).await
-}
-
-async fn finish_gate(tx: &mut Tx, row: &Task, outcome: Outcome, output: &Value, now: Timestamp) -> Result<(), Problem> {
-    let verdict = outcome.verdict();
-    let change = TaskChange {
-        output: Some(output.clone()),
-        detail: Some(verdict.as_str().to_owned()),
-        bad: verdict == model::proof::verdict::Verdict::Failed,
-        ..TaskChange::new(TaskEvent::Finished)
-    };
-    tx.task_transition(row.id, &[TaskState::Blocked], &change, now).await?;
-    Ok(())
-}
-
-async fn tell_gate(
-    tx: &mut Tx,
-    run: &Run,
-    row: &Task,
-    outcome: Outcome,
-    data: Value,
-    now: Timestamp,
-) -> Result<(), Problem> {
-    let failed = outcome.verdict() == model::proof::verdict::Verdict::Failed;
-    let entry = NewEntry::new("gate.finished", data)
-        .in_span(command::gate_span(run.id, &row.subject), Some(runs::span(run.id)), Some(Edge::Close))
-        .at_level(if failed { Level::Error } else { Level::Info });
-    tx.journal_append(StreamId::Run(run.id), &[entry], now).await?;
-    Ok(())
-}
-
-/// Opens the question of a review gate, or joins the one that is open on the same files (P67).
-async fn ask(tx: &mut Tx, run: &Run, id: TaskId, now: Timestamp) -> Result<(), Problem> {
-    let Some(row) = tx.task(id).await? else { return Ok(()) };
-    let input: GateInput = read(&row.input)?;
-    let detail = Detail::of(run)?;
-    if let Some(old) = tx.question_open(run.project, &row.subject).await? {
-        let because = store::QuestionEnd::Withdrawn { because: "superseded by a newer run".to_owned() };
-        tx.question_end(old.id, &because, now).await?;
-    }
-    let question = Question {
-        id: QuestionId::from_uuid(Uuid::now_v7()),
-        project: run.project,
-        run: run.id,
-        task: Some(id),
-        kind: QuestionKind::Review,
-        state: QuestionState::Open,
-        subject: row.subject.clone(),
-        prompt: format!(
-            "Look at {} on tree {}",
-            row.subject,
-            detail.tree_start.as_ref().map_or("unknown", |t| t.short())
-        ),
-        schema: json!({"checklist": input.checklist, "tree": detail.tree_start, "commit": detail.commit}),
-        answer: None,
-        answered_by: None,
-        ended_at: None,
-        because: None,
-        expires_at: None,
-        created_at: now,
-    };
-    tx.question_insert(&question).await?;
-    tx.task_detail(id, gate::WAITING).await?;
-    let data = json!({"question": question.id, "subject": question.subject, "prompt": question.prompt});
-    tx.journal_append(StreamId::Run(run.id), &[NewEntry::new("question.asked", data)], now).await?;
-    Ok(())
-}
-
-/// A person looked.
-pub async fn reviewed(tx: &mut Tx, run: &mut Run, question: &Question, now: Timestamp) -> Result<(), Problem> {
-    let Some(row) = (match question.task {
-        Some(task) => tx.task(task).await?,
-        None => None,
-    }) else {
-        return Ok(());
-    };
-    let input: GateInput = read(&row.input)?;
-    let body = question.answer.clone().unwrap_or_default();
-    let answer = ReviewAnswer::read(&body, input.checklist.len())?;
-    let by = question.answered_by.clone();
-    let settings = crate::projects::proof_settings(tx, run.project).await?;
-    let creator = tx.requirement(run.project, input.requirement).await?.map(|kept| kept.requirement.created_by);
-    if let (Some(by), Some(creator)) = (&by, &creator) {
-        model::proof::review::may_judge(by, settings.four_eyes, Some(&run.created_by), creator)
-            .map_err(|code| Problem::new(code, code.title()))?;
-    }
-    let review = ReviewRecord {
-        question: question.id,
-        answered_by: by,
-        checklist: checklist_digest(&input.checklist),
-        comment: answer.text.clone(),
-    };
-    let message = answer.text.clone().unwrap_or_else(|| "a person looked".to_owned());
-    let open = open_of(tx, run).await?;
-    let gate = OpenGate { task: row.id, input };
-    let event = Event::Reviewed { gate: &gate, outcome: answer.outcome(), message: &message };
-    let mut detail = Detail::of(run)?;
-    detail.executed += 1;
-    runs::save(tx, run, RunChange { detail: Some(detail.json()), ..RunChange::default() }, now).await?;
-    let mut rest = Vec::new();
-    for command in planner::on(&event, open) {
-        match command {
-            Command::Record { gate, judgement } => {
-                record(tx, run, gate, &judgement, &HashMap::new(), Some(review.clone()), now).await?;
-            }
-            other => rest.push(other),
-        }
-    }
-    apply(tx, run, rest, now).await
 }
 
 /// The run is over: its passes count from now on, unless the files moved (P56, P57).
@@ -574,7 +386,8 @@ pub async fn settled(kind: &Proof, tx: &mut Tx, run: &mut Run, ended: &Task, now
     Ok(())
 }
 
-async fn requirements_of(tx: &mut Tx, run: &Run) -> Result<BTreeSet<RequirementNumber>, Problem> {
+/// The requirements that a run takes on.
+pub async fn requirements_of(tx: &mut Tx, run: &Run) -> Result<BTreeSet<RequirementNumber>, Problem> {
     let rows = gate_list(tx, run.id).await?;
     rows.iter().map(|row| Ok(read::<GateInput>(&row.input)?.requirement)).collect()
 }

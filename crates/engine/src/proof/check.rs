@@ -18,16 +18,14 @@ use model::{
     proof::{
         check::{CheckAnswer, Checked, Question, check as answer},
         config::{FILE, ProjectConfig, ScopeMaps},
-        requirement::RequirementNumber,
         scope::Changes,
         settings::CheckScope,
-        standing::{EvidenceFacts, Ground, Standing, standing},
+        standing::{EvidenceFacts, Ground, Standing},
         tree::{ObjectId, RefName},
     },
 };
-use store::KeptRequirement;
 
-use super::{evidence::examine, ground};
+use super::{evidence::examine, footing::Footing, ground};
 use crate::{Engine, projects};
 
 /// How long an answer may take.
@@ -90,32 +88,18 @@ async fn ask_all(engine: &Engine, project: &Project, ask: &Ask) -> Result<CheckA
     let accepted = ground::accepted(engine, project).await?;
 
     let tree = place.tree.clone();
-    let (requirements, waivers, mut rows) = engine
+    let mut footing = engine
         .store()
         .read(move |tx| {
             let tree = tree.clone();
-            Box::pin(async move {
-                let requirements = tx.requirements_all(id).await?;
-                let waivers = tx.waivers_current(id).await?;
-                Ok::<_, Problem>((requirements, waivers, tx.standing_rows(id, tree.as_ref()).await?))
-            })
+            Box::pin(async move { Footing::read(tx, id, tree.as_ref()).await })
         })
         .await?;
-    let waivers: HashMap<RequirementNumber, _> = waivers.iter().map(|waiver| (waiver.requirement, waiver)).collect();
     let ground =
         Ground { tree: place.tree.as_ref(), today: engine.now().day(), settings: &settings, accepted: &accepted };
-    let stand = |rows: &[EvidenceFacts]| -> Vec<Standing> {
-        let rows = by_requirement(rows);
-        let one = |kept: &KeptRequirement| {
-            let number = kept.requirement.id;
-            let evidence = rows.get(&number).into_iter().flatten().copied();
-            standing(&kept.requirement, evidence, waivers.get(&number).copied(), &ground)
-        };
-        requirements.iter().map(one).collect()
-    };
-    let first = stand(&rows);
-    believe(engine, project, &mut rows, &first).await?;
-    let standings = stand(&rows);
+    let first = footing.standings(&ground);
+    believe(engine, project, &mut footing.evidence, &first).await?;
+    let standings = footing.standings(&ground);
 
     let changes = match &changed {
         Changed::Irrelevant(maps) | Changed::Unknown(maps) => Changes::unknown(maps),
@@ -128,10 +112,10 @@ async fn ask_all(engine: &Engine, project: &Project, ask: &Ask) -> Result<CheckA
         allow_empty: ask.allow_empty,
         settings: &settings,
     };
-    let checked = requirements.iter().zip(&standings).map(|(kept, standing)| Checked {
+    let checked = footing.requirements.iter().zip(&standings).map(|(kept, standing)| Checked {
         requirement: &kept.requirement,
         standing,
-        waiver: waivers.get(&kept.requirement.id).copied(),
+        waiver: footing.waivers.get(&kept.requirement.id),
     });
     let mut answer = answer(&question, checked);
     if place.dirty {
@@ -246,13 +230,4 @@ async fn maps_at(repository: &Repository, commit: &ObjectId) -> Option<ScopeMaps
         FileText::Bytes(bytes) => ProjectConfig::parse(&bytes).ok().map(|config| config.proof.scope),
         FileText::Unusable(_) => None,
     }
-}
-
-/// Evidence by the requirement that it is about.
-fn by_requirement(rows: &[EvidenceFacts]) -> HashMap<RequirementNumber, Vec<&EvidenceFacts>> {
-    let mut by: HashMap<RequirementNumber, Vec<&EvidenceFacts>> = HashMap::new();
-    for facts in rows {
-        by.entry(facts.requirement).or_default().push(facts);
-    }
-    by
 }

@@ -11,31 +11,34 @@ use std::{
 use exec::{
     environment::{self, Environment, EnvironmentPlan, Told},
     redact::Redactor,
-    run::{CapturePlan, Live, NotStarted, Outcome as Ended, Place},
+    run::{CapturePlan, Live, Outcome as Ended, Place},
     sandbox::{FileRules, Network, SandboxPlan},
 };
 use model::{
     code::Code,
-    digest::Digest,
     failure::{Failure, FailureCode},
-    id::{ProjectId, RunId, TaskId},
+    id::{RunId, TaskId},
     journal::{Edge, NewEntry},
+    ledger::Spent,
     limits,
     problem::Problem,
     proof::{
-        evidence::{ArtifactRecord, CommandRecord, OutputRecord, ResultsRecord},
+        evidence::{ArtifactRecord, OutputRecord, ResultsRecord},
         judge::{CommandEnd, CommandResult, ResultsRead},
         results::{ParserKind, ResultsProblem},
     },
     run::Run,
-    task::TaskState,
+    task::{Task, TaskState},
     time::Timestamp,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{
-    Proof, results, runners,
+    Proof, cost,
+    ends::{blank, end_of, not_run},
+    places::Places,
+    results,
     state::{Bound, CommandInput, CommandOutput, gate},
     target,
 };
@@ -47,20 +50,22 @@ use crate::{
 /// Does a command task.
 pub async fn handle(proof: Arc<Proof>, assignment: Assignment) -> Outcome {
     match attempt(&proof, &assignment).await {
-        Ok(Some(output)) => match serde_json::to_value(output) {
-            Ok(output) => Outcome::Done { output },
+        Ok(Some((output, spent))) => match serde_json::to_value(output) {
+            // A gate that declares no cost spends nothing, whatever it writes (P37).
+            Ok(output) => {
+                let has_cost = assignment.leased.task.reserve.is_some();
+                Outcome::done(output).spending(has_cost.then_some(spent))
+            }
             Err(error) => internal(&error.to_string()),
         },
-        Ok(None) => Outcome::Released { reason: "the plane is stopping".to_owned(), not_before: None },
-        Err(problem) if problem.code == Code::LeaseLost => {
-            Outcome::Released { reason: problem.message, not_before: None }
-        }
+        Ok(None) => Outcome::released("the plane is stopping"),
+        Err(problem) if problem.code == Code::LeaseLost => Outcome::released(problem.message),
         Err(problem) => internal(&problem.to_string()),
     }
 }
 
 fn internal(message: &str) -> Outcome {
-    Outcome::Failed { failure: Failure::new(FailureCode::Internal, message) }
+    Outcome::failed(Failure::new(FailureCode::Internal, message))
 }
 
 /// What is known before the process starts.
@@ -73,18 +78,21 @@ struct Job<'a> {
     places: Places,
 }
 
+/// What came of an attempt, and what it cost.
+type Attempted = (CommandOutput, Spent);
+
 /// One attempt; `None` when the plane stops and the task goes back.
-async fn attempt(proof: &Arc<Proof>, assignment: &Assignment) -> Result<Option<CommandOutput>, Problem> {
+async fn attempt(proof: &Arc<Proof>, assignment: &Assignment) -> Result<Option<Attempted>, Problem> {
     let engine = &assignment.engine;
     let task = &assignment.leased.task;
     let input: CommandInput = serde_json::from_value(task.input.clone()).map_err(|error| stored(&error))?;
     let (run, started_before) = begin(assignment, &input).await?;
     let bound: Bound = serde_json::from_value(run.detail["bound"].clone()).map_err(|error| stored(&error))?;
     if started_before && !input.repeat {
-        return Ok(Some(not_run(&input, task.attempt, CommandEnd::WorkerLost)));
+        return Ok(Some((not_run(&input, task.attempt, CommandEnd::WorkerLost), Spent::Nothing)));
     }
     if let Some(end) = target::verify(proof, engine, &run, &bound, task.attempt > 1).await? {
-        return Ok(Some(not_run(&input, task.attempt, end)));
+        return Ok(Some((not_run(&input, task.attempt, end), Spent::Nothing)));
     }
     let places = Places::make(engine, run.project, run.id, task.id, task.attempt, &bound)
         .map_err(|error| Problem::new(Code::DiskFull, format!("failed to make the folders of a command: {error}")))?;
@@ -139,6 +147,15 @@ async fn begin(assignment: &Assignment, input: &CommandInput) -> Result<(Run, bo
         .await
 }
 
+/// What the journal says of a command's end.
+pub fn finished(ended: &Task, output: &CommandOutput) -> Value {
+    json!({
+        "command": ended.id, "digest": output.record.digest, "exit_code": output.record.exit_code,
+        "signal": output.record.signal, "duration_ms": output.record.duration_ms, "end": output.result.end,
+        "output": output.record.output, "sandbox": output.sandbox, "killed_leftovers": output.killed_leftovers,
+    })
+}
+
 /// A command's span, one per attempt.
 pub fn span(command: TaskId, attempt: u32) -> String {
     format!("command:{command}/{attempt}")
@@ -150,9 +167,9 @@ pub fn gate_span(run: RunId, subject: &str) -> String {
 }
 
 impl Job<'_> {
-    async fn run_it(&self, proof: &Arc<Proof>) -> Result<Option<CommandOutput>, Problem> {
+    async fn run_it(&self, proof: &Arc<Proof>) -> Result<Option<Attempted>, Problem> {
         let attempt = self.assignment.leased.task.attempt;
-        let end = |end| Ok(Some(not_run(self.input, attempt, end)));
+        let end = |end| Ok(Some((not_run(self.input, attempt, end), Spent::Nothing)));
         let policy = match target::policy(self.engine, self.run.project).await? {
             Some(policy) => policy,
             None => return end(CommandEnd::SandboxRefused { rule: "no policy is loaded".to_owned() }),
@@ -170,7 +187,14 @@ impl Job<'_> {
             }
         };
         if prepared.lock_missing {
-            return end(CommandEnd::Environment { message: "lock_missing: the project has no lock file".to_owned() });
+            let how = match prepared.ecosystem {
+                exec::prepare::Ecosystem::Cargo => ": `cargo generate-lockfile` makes it",
+                exec::prepare::Ecosystem::Python => ": `uv lock` makes it",
+                _ => "",
+            };
+            return end(CommandEnd::Environment {
+                message: format!("lock_missing: the project has no lock file{how}"),
+            });
         }
         if let Some(rule) = target::refused(&policy, &prepared.prepared, root, &self.input.planned.cwd) {
             return end(CommandEnd::SandboxRefused { rule });
@@ -182,7 +206,7 @@ impl Job<'_> {
         for (name, value) in &self.input.planned.env {
             environment.set(name, self.expanded(value));
         }
-        let git_dirs = target::repository(self.engine, self.run.id, self.bound).await?.git_dirs();
+        let git_dirs = proof.git_dirs(self.engine, self.run.id, self.bound).await?;
         let version = proof.version_of(&self.input.planned, &environment, &folder).await;
         let network = if policy.network == model::policy::Network::Off { Network::Off } else { Network::Open };
         let (tail, live) = mpsc::channel(64);
@@ -192,19 +216,25 @@ impl Job<'_> {
             timeout: Duration::from_secs(self.input.planned.timeout_s.into()).min(limits::GATE_TIMEOUT_MAX),
             sandbox: SandboxPlan { files: self.rules(&git_dirs), network, required: policy.require_sandbox },
             capture: CapturePlan::file(self.places.output.clone()),
-            redactor: Arc::new(Redactor::new(environment::secrets_in(&environment::inherited()))),
+            redactor: Redactor::of_process(),
             live: Some(Live::Lossy(tail)),
             cancel: self.assignment.stop.clone(),
             ..exec::run::Command::new(Vec::<String>::new(), folder)
         };
         let before = self.results_before();
         let (ended, ()) = tokio::join!(exec::run::run(command), self.tell(live));
+        // What follows waits for the disk, not for the processor.
+        self.assignment.slot.free();
         if ended.outcome == Ended::Cancelled && self.engine.stopping().is_cancelled() {
             return Ok(None);
         }
         let output = self.keep(ended, before, version, &environment).await?;
+        let spent = match output.record.started_at {
+            Some(_) => cost::told_in(&self.places.out),
+            None => Spent::Nothing,
+        };
         self.places.clear();
-        Ok(Some(output))
+        Ok(Some((output, spent)))
     }
 
     /// Passes pieces of the output on to the journal: at most one entry a second, of at most 4 KiB (10 §5).
@@ -273,7 +303,7 @@ impl Job<'_> {
             scratch: places.cache.clone(),
             out: places.out.clone(),
         };
-        let mut hidden = vec![self.engine.data().root().to_owned()];
+        let mut hidden = vec![self.engine.data().root().to_owned(), self.engine.data().blobs().join("blobs")];
         if let Some(home) = environment::inherited().get("HOME") {
             hidden.extend(exec::sandbox::credential_stores(Path::new(home)));
         }
@@ -369,6 +399,10 @@ impl Job<'_> {
     /// Files under `{out}/artifacts`, bounded in number and size; links are not followed.
     async fn artifacts(&self) -> Result<Vec<ArtifactRecord>, Problem> {
         let root = self.places.out.join("artifacts");
+        let run = self.assignment.leased.task.run;
+        let kept =
+            self.engine.store().read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.run_bytes(run).await?) }));
+        let room = limits::ARTIFACTS_PER_RUN.saturating_sub(kept.await?).min(limits::ARTIFACT);
         let mut found = Vec::new();
         let mut folders = vec![root.clone()];
         let mut bytes = 0;
@@ -378,7 +412,7 @@ impl Job<'_> {
                 let (Ok(kind), Ok(meta)) = (entry.file_type(), entry.metadata()) else { continue };
                 if kind.is_dir() {
                     folders.push(entry.path());
-                } else if kind.is_file() && bytes + meta.len() <= limits::ARTIFACT {
+                } else if kind.is_file() && bytes + meta.len() <= room {
                     bytes += meta.len();
                     found.push((entry.path(), meta.len()));
                 }
@@ -406,72 +440,6 @@ fn parsed(read: Result<model::proof::results::ParsedResults, ResultsProblem>) ->
     match read {
         Ok(results) => ResultsRead::Read { results },
         Err(problem) => ResultsRead::Unreadable { problem },
-    }
-}
-
-fn end_of(outcome: &Ended, planned: &runners::PlannedCommand) -> CommandEnd {
-    let program = planned.argv.first().cloned().unwrap_or_default();
-    match outcome {
-        Ended::Exited { code } => CommandEnd::Exited { code: *code },
-        Ended::Signaled { signal } => CommandEnd::Killed { signal: Some(*signal), by: format!("signal {signal}") },
-        Ended::TimedOut { .. } => CommandEnd::TimedOut { limit_s: planned.timeout_s },
-        Ended::LimitReached { limit } => {
-            CommandEnd::Killed { signal: None, by: format!("the {} limit", limit.name().replace('_', " ")) }
-        }
-        Ended::Cancelled => CommandEnd::Cancelled,
-        Ended::OutputCap { limit } => {
-            CommandEnd::Killed { signal: None, by: format!("output over {} MiB", limit >> 20) }
-        }
-        Ended::NotStarted { kind, message } => match kind {
-            NotStarted::NotFound => CommandEnd::ToolMissing {
-                hint: format!("install `{program}`, or correct the gate's argv in proofhouse.toml"),
-                program,
-            },
-            NotStarted::NotExecutable => {
-                CommandEnd::ToolMissing { hint: format!("make it executable: chmod +x {program}"), program }
-            }
-            NotStarted::Refused => CommandEnd::SandboxRefused { rule: message.clone() },
-            NotStarted::NoFolder => CommandEnd::Environment { message: message.clone() },
-            NotStarted::Other => CommandEnd::Internal { code: Code::Internal.to_string() },
-        },
-    }
-}
-
-/// The output of a command that was never started.
-pub fn not_run(input: &CommandInput, attempt: u32, end: CommandEnd) -> CommandOutput {
-    let planned = &input.planned;
-    CommandOutput {
-        result: CommandResult {
-            runner: planned.runner.clone(),
-            end,
-            parser: planned.parser.kind,
-            results: ResultsRead::None,
-            exits: planned.exits.clone(),
-        },
-        record: blank(input, attempt),
-        sandbox: None,
-        killed_leftovers: 0,
-    }
-}
-
-fn blank(input: &CommandInput, attempt: u32) -> CommandRecord {
-    let planned = &input.planned;
-    CommandRecord {
-        digest: input.digest,
-        argv: planned.argv.clone(),
-        cwd: planned.cwd.clone(),
-        runner: planned.runner.clone(),
-        runner_version: None,
-        env_digest: Digest::of(b""),
-        timeout_s: planned.timeout_s,
-        attempt,
-        exit_code: None,
-        signal: None,
-        started_at: None,
-        duration_ms: 0,
-        output: None,
-        results: None,
-        artifacts: Vec::new(),
     }
 }
 
@@ -504,50 +472,4 @@ fn at(moment: SystemTime) -> Timestamp {
 
 fn stored(error: &serde_json::Error) -> Problem {
     Problem::new(Code::Internal, format!("a stored task could not be read: {error}"))
-}
-
-/// The folders of one attempt.
-struct Places {
-    out: PathBuf,
-    output: PathBuf,
-    home: PathBuf,
-    tmp: PathBuf,
-    cache: PathBuf,
-    attempt: PathBuf,
-}
-
-impl Places {
-    fn make(
-        engine: &Engine,
-        project: ProjectId,
-        run: RunId,
-        task: TaskId,
-        attempt: u32,
-        bound: &Bound,
-    ) -> io::Result<Self> {
-        let own = target::run_folder(engine, run).join(format!("{task}-{attempt}"));
-        // A left-over of an attempt with the same number can only be this one's, cut short.
-        if own.exists() {
-            fs::remove_dir_all(&own)?;
-        }
-        // Builds on the checkout share a cache; a run of its own worktree must not disturb them.
-        let kind = if bound.own_worktree { "ref" } else { "worktree" };
-        let places = Self {
-            out: own.join("out"),
-            output: own.join("output"),
-            home: own.join("home"),
-            tmp: own.join("tmp"),
-            cache: engine.data().cache().join(project.to_string()).join(kind),
-            attempt: own,
-        };
-        for folder in [&places.out, &places.home, &places.tmp, &places.cache] {
-            fs::create_dir_all(folder)?;
-        }
-        Ok(places)
-    }
-
-    fn clear(&self) {
-        // What cannot be removed now goes with the run's folder.
-        let _ = fs::remove_dir_all(&self.attempt);
-    }
 }

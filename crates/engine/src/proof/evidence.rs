@@ -167,6 +167,11 @@ async fn blob_states(engine: &Engine, reads: &[Read]) -> Result<HashMap<Digest, 
     blobs.sort_unstable();
     blobs.dedup();
     let states = engine.blobs().states(blobs.clone()).await?;
+    if states.contains(&BlobState::Missing) && !engine.has_all_blobs().await? {
+        let message = "evidence cannot be looked at here: its bytes lie with another server of this plane";
+        return Err(Problem::new(Code::StoreUnavailable, message)
+            .with_hint("start the servers with one blob folder that they share: `proofhouse serve --blobs FOLDER`"));
+    }
     Ok(blobs.into_iter().zip(states).collect())
 }
 

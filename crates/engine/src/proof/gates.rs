@@ -30,6 +30,8 @@ pub struct GateRow {
     pub task: TaskId,
     /// The requirement.
     pub requirement: RequirementNumber,
+    /// What it was called when the run took it on; empty for runs of older versions.
+    pub title: String,
     /// The gate.
     pub gate: GateName,
     /// Where it stands.
@@ -104,6 +106,7 @@ fn row(task: Task) -> Option<GateRow> {
     };
     Some(GateRow {
         requirement: RequirementNumber::from_str(requirement).ok()?,
+        title: task.input.get("title").and_then(Value::as_str).unwrap_or_default().to_owned(),
         gate: gate.parse().ok()?,
         state,
         outcome,
@@ -188,25 +191,25 @@ pub async fn live(engine: &Engine, run: RunId) -> Result<Run, Problem> {
         .read(move |tx| {
             Box::pin(async move {
                 let mut run = tx.run(run).await?.ok_or_else(Problem::not_found)?;
-                if run.kind == RunKind::PROOF {
-                    let counts = counts(tx, &run).await?;
-                    run.detail = without_folders(run.detail);
-                    if let Some(detail) = run.detail.as_object_mut() {
-                        detail.insert("counts".to_owned(), json!(counts));
-                    }
-                }
+                with_counts(tx, &mut run).await?;
                 Ok(run)
             })
         })
         .await
 }
 
-/// The detail of a run without folders of the machine (P74).
-pub fn without_folders(mut detail: Value) -> Value {
-    if let Some(bound) = detail.get_mut("bound").and_then(Value::as_object_mut) {
-        bound.remove("folder");
+/// Puts the counts of its gates, of now, into a proof run's detail.
+///
+/// # Errors
+/// What the store says.
+pub async fn with_counts(tx: &mut Tx, run: &mut Run) -> Result<(), Problem> {
+    if run.kind == RunKind::PROOF {
+        let counts = counts(tx, run).await?;
+        if let Some(detail) = run.detail.as_object_mut() {
+            detail.insert("counts".to_owned(), json!(counts));
+        }
     }
-    if detail.is_null() { json!({}) } else { detail }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -230,13 +233,5 @@ mod tests {
         for (state, detail, shown) in table {
             assert_eq!(state_of(state, detail), shown, "{state:?} {detail:?}");
         }
-    }
-
-    // P74
-    #[test]
-    fn no_folder_of_the_machine_is_shown() {
-        let shown = without_folders(json!({"bound": {"folder": "/home/me/x", "dirty": true}, "message": "m"}));
-        assert_eq!(shown, json!({"bound": {"dirty": true}, "message": "m"}));
-        assert_eq!(without_folders(Value::Null), json!({}));
     }
 }

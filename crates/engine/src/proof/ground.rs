@@ -62,6 +62,9 @@ pub fn starter(project: &Project, catalogue: &Catalogue) -> Policy {
             programs.extend(programs_of(&gate.definition.argv, root, &gate.definition.cwd));
         }
     }
+    if let Some(prepare) = &catalogue.prepare {
+        programs.extend(programs_of(prepare, root, ""));
+    }
     for found in catalogue.found.iter().filter(|found| found.runner == "python") {
         for home in found.roots.iter().flat_map(|home| [(home, ".venv"), (home, "venv")]) {
             let program = format!("{}{}{}/bin/python", home.0, if home.0.is_empty() { "" } else { "/" }, home.1);

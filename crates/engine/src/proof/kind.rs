@@ -1,6 +1,9 @@
 //! Admission, and which part of the kind an event belongs to.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use futures::future::BoxFuture;
 use model::{
@@ -22,7 +25,7 @@ use model::{
         standing::{Ground, standing},
         verdict::{Reason, Verdict},
     },
-    run::{Run, RunKind},
+    run::{Run, RunKind, RunStatus},
     task::{Task, TaskState},
     time::Timestamp,
 };
@@ -33,11 +36,12 @@ use uuid::Uuid;
 use super::{
     Proof, apply, command,
     gates::counts,
-    select as selecting, settle,
+    preparation, record, reviews, select as selecting, settle,
     state::{Detail, GateInput, gate, task},
 };
 use crate::{
     kind::{Admission, Admitted, Event, Kind},
+    ledger::Refused,
     runs,
     work::{Assignment, Outcome},
     worker::QUEUE,
@@ -62,7 +66,8 @@ impl Kind for Proof {
         Box::pin(async move {
             match event {
                 Event::TaskEnded(ended) => task_ended(self, tx, run, ended, now).await,
-                Event::Answered(question) => apply::reviewed(tx, run, question, now).await,
+                Event::Answered(question) => reviews::answered(tx, run, question, now).await,
+                Event::Unanswered(question) => reviews::unanswered(tx, run, question, now).await,
                 Event::Resumed => {
                     let mut detail = Detail::of(run)?;
                     detail.resumes += 1;
@@ -77,16 +82,24 @@ impl Kind for Proof {
         Box::pin(async move {
             match assignment.leased.task.kind.as_str() {
                 task::SELECT => selecting::handle(self, assignment).await,
-                task::COMMAND => command::handle(self, assignment).await,
+                task::PREPARE | task::COMMAND => command::handle(self, assignment).await,
                 task::SETTLE => settle::handle(self, assignment).await,
-                other => Outcome::Failed {
-                    failure: Failure::new(
-                        model::failure::FailureCode::Internal,
-                        format!("a proof run has no tasks of kind {other}"),
-                    ),
-                },
+                other => Outcome::failed(Failure::new(
+                    model::failure::FailureCode::Internal,
+                    format!("a proof run has no tasks of kind {other}"),
+                )),
             }
         })
+    }
+
+    fn over_budget<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        run: &'a mut Run,
+        refused: &'a Refused,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(apply::over_budget(tx, run, refused, now))
     }
 
     fn covers(&self, active: &Run, config: &Value) -> bool {
@@ -95,6 +108,12 @@ impl Kind for Proof {
             (Some(active), Some(asked)) => active.covers(&asked),
             _ => false,
         }
+    }
+
+    /// When only people are left to answer, no process of the run starts any more: what follows the last
+    /// answer looks at the files and writes none.
+    fn waits_locked(&self) -> bool {
+        false
     }
 
     fn retry_config(&self, old: &Run, mode: Option<&str>) -> Result<Value, Problem> {
@@ -124,11 +143,8 @@ async fn admit(tx: &mut Tx, ask: &Admission<'_>) -> Result<Admitted, Problem> {
     let mut body = ask.config.clone();
     let only = body.as_object_mut().and_then(|body| body.remove("only"));
     let known = known_gates(tx, project, &requirements).await?;
-    let config = ProofRunConfig::read(
-        &body,
-        |gate| known.contains(gate),
-        |number| requirements.iter().any(|requirement| requirement.id == number),
-    )?;
+    let numbers: BTreeSet<RequirementNumber> = requirements.iter().map(|requirement| requirement.id).collect();
+    let config = ProofRunConfig::read(&body, |gate| known.contains(gate), |number| numbers.contains(&number))?;
     // X29: a pull request's head is known to a forge, and no forge is connected in this version.
     if matches!(config.target, Target::Pr(_) | Target::Checkpoint { .. }) {
         let message = "this version proves the worktree or a ref; pull requests and checkpoints come later";
@@ -149,10 +165,10 @@ async fn admit(tx: &mut Tx, ask: &Admission<'_>) -> Result<Admitted, Problem> {
         if let Some(again) = &again {
             selection.gates.retain(|gate| again.contains(&(gate.requirement, gate.gate.clone())));
         }
-        let gates = gate_tasks(&selection.gates, &requirements);
-        entries.extend(planned_entries(&selection.gates));
+        tasks.extend(inputs(&selection.gates, &requirements).iter().map(gate_task));
+        let titles = requirements.iter().map(|own| (own.id, own.title.as_str())).collect();
+        entries.extend(planned_entries(&selection.gates, &titles));
         detail.take_selection(&selection);
-        tasks.extend(gates);
     }
     Ok(Admitted {
         config: serde_json::to_value(&config).unwrap_or_default(),
@@ -179,12 +195,10 @@ async fn selected_now(
     let waivers = tx.waivers_current(project).await?;
     let accepted = Default::default();
     let ground = Ground { tree: None, today: now.day(), settings, accepted: &accepted };
+    let waivers: HashMap<RequirementNumber, _> = waivers.iter().map(|waiver| (waiver.requirement, waiver)).collect();
     let standings: Vec<_> = requirements
         .iter()
-        .map(|requirement| {
-            let waiver = waivers.iter().find(|waiver| waiver.requirement == requirement.id);
-            standing(requirement, [], waiver, &ground)
-        })
+        .map(|requirement| standing(requirement, [], waivers.get(&requirement.id).copied(), &ground))
         .collect();
     let candidates =
         requirements.iter().zip(&standings).map(|(requirement, standing)| Candidate { requirement, standing });
@@ -220,7 +234,8 @@ async fn exclusive_key(
     if config.target == Target::Worktree || settings.max_active <= 1 {
         return Ok(Some("proof:checkout".to_owned()));
     }
-    let active = tx.active_runs_of(ask.project.id, &RunKind::PROOF).await?;
+    let mut active = tx.active_runs_of(ask.project.id, &RunKind::PROOF).await?;
+    active.retain(|run| run.status != RunStatus::Waiting); // P20
     match active.first() {
         Some(first) if active.len() >= settings.max_active as usize => {
             let message = format!("{} proof runs are active, and that is the project's limit", active.len());
@@ -255,35 +270,21 @@ pub fn is_enabled(settings: &ProofSettings, gate: &GateName) -> bool {
     }
 }
 
-/// Gate tasks for a selection; blocked, never leased, judged by the planner.
-fn gate_tasks(gates: &[SelectedGate], requirements: &[Requirement]) -> Vec<NewTask> {
-    gates
-        .iter()
-        .map(|selected| {
-            let rules = requirements
-                .iter()
-                .find(|requirement| requirement.id == selected.requirement)
-                .and_then(|requirement| requirement.obligation(&selected.gate))
-                .map(|obligation| obligation.rules.clone())
-                .unwrap_or_default();
-            let input = GateInput {
-                requirement: selected.requirement,
-                gate: selected.gate.clone(),
-                rules,
-                plans: Vec::new(),
-                definition: None,
-                checklist: Vec::new(),
-            };
-            let subject = format!("{}/{}", selected.requirement, selected.gate);
-            NewTask {
-                queue: String::new(),
-                ready: false,
-                detail: Some(gate::PENDING.to_owned()),
-                counted: true,
-                ..new_task(Uuid::now_v7(), task::GATE, &subject, json!(input))
-            }
-        })
-        .collect()
+/// The task of a gate; blocked, never leased, judged by the planner.
+pub fn gate_task(input: &GateInput) -> NewTask {
+    NewTask {
+        queue: String::new(),
+        ready: false,
+        detail: Some(gate::PENDING.to_owned()),
+        counted: true,
+        ..new_task(Uuid::now_v7(), task::GATE, &input.subject(), json!(input))
+    }
+}
+
+/// What a selection took on.
+pub fn inputs<'a>(gates: &[SelectedGate], requirements: impl IntoIterator<Item = &'a Requirement>) -> Vec<GateInput> {
+    let by: HashMap<RequirementNumber, &Requirement> = requirements.into_iter().map(|own| (own.id, own)).collect();
+    gates.iter().filter_map(|gate| GateInput::of(by.get(&gate.requirement)?, &gate.gate)).collect()
 }
 
 /// Every gate row of a run, by subject.
@@ -302,10 +303,20 @@ pub async fn gate_list(tx: &mut Tx, run: RunId) -> Result<Vec<Task>, Problem> {
     }
 }
 
-/// `run.planned` entries, at most 200 gates each.
-pub fn planned_entries(gates: &[SelectedGate]) -> Vec<NewEntry> {
+/// `run.planned` entries, at most 200 gates each. They name each requirement as it was called then, so
+/// that whoever reads the journal needs nothing else to show it.
+pub fn planned_entries(gates: &[SelectedGate], titles: &HashMap<RequirementNumber, &str>) -> Vec<NewEntry> {
+    let gate = |gate: &SelectedGate| {
+        let title = titles.get(&gate.requirement);
+        json!({"requirement": gate.requirement, "gate": gate.gate, "waived": gate.waived, "title": title})
+    };
     let parts = gates.chunks(200).enumerate();
-    parts.map(|(part, gates)| NewEntry::new("run.planned", json!({"part": part + 1, "gates": gates}))).collect()
+    parts
+        .map(|(part, gates)| {
+            let gates: Vec<Value> = gates.iter().map(gate).collect();
+            NewEntry::new("run.planned", json!({"part": part + 1, "gates": gates}))
+        })
+        .collect()
 }
 
 /// A task of the plane's own queue, ready at once.
@@ -323,6 +334,7 @@ pub fn new_task(id: Uuid, kind: &str, subject: &str, input: Value) -> NewTask {
         not_before: None,
         input,
         counted: false,
+        reserve: None,
         needs: Vec::new(),
     }
 }
@@ -330,14 +342,15 @@ pub fn new_task(id: Uuid, kind: &str, subject: &str, input: Value) -> NewTask {
 async fn task_ended(proof: &Proof, tx: &mut Tx, run: &mut Run, ended: &Task, now: Timestamp) -> Result<(), Problem> {
     match ended.kind.as_str() {
         task::SELECT => apply::selected(proof, tx, run, ended, now).await,
-        task::COMMAND => apply::command_ended(proof, tx, run, ended, now).await,
+        task::PREPARE => preparation::ended(tx, run, ended, now).await,
+        task::COMMAND => apply::command_ended(tx, run, ended, now).await,
         task::SETTLE => apply::settled(proof, tx, run, ended, now).await,
         _ => Ok(()),
     }
 }
 
 /// The run ends without having judged everything. What was judged stays and counts; the rest ends
-/// `unproven` and writes no evidence (P24).
+/// `unproven` and writes no evidence (P24). Whether its passes count is found out afterwards ([`late`]).
 async fn closing(tx: &mut Tx, run: &mut Run, failure: Option<&Failure>, now: Timestamp) -> Result<(), Problem> {
     let (reason, message) = match failure {
         None => (Reason::Cancelled, "the run was cancelled".to_owned()),
@@ -345,7 +358,7 @@ async fn closing(tx: &mut Tx, run: &mut Run, failure: Option<&Failure>, now: Tim
     };
     for gate in gate_list(tx, run.id).await? {
         if gate.state == TaskState::Blocked {
-            apply::drop_gate(tx, run, &gate, reason, &message, now).await?;
+            record::drop_gate(tx, run, &gate, reason, &message, now).await?;
         }
     }
     let counts = counts(tx, run).await?;
@@ -355,8 +368,6 @@ async fn closing(tx: &mut Tx, run: &mut Run, failure: Option<&Failure>, now: Tim
     runs::save(tx, run, RunChange { detail: Some(detail.json()), ..RunChange::default() }, now).await?;
     let verdict = if counts.failed > 0 { Verdict::Failed } else { Verdict::Unproven };
     run.verdict = Some(verdict.as_str().to_owned());
-    // Nobody took the tree again, so passes of a run that was cut short are not known to be good.
-    tx.evidence_close(run.id, true).await?;
     Ok(())
 }
 

@@ -6,19 +6,28 @@
 //! (`model::proof::standing`).
 
 mod apply;
+pub mod briefs;
 pub mod check;
 mod command;
+mod cost;
 pub mod definitions;
+mod ends;
 pub mod evidence;
 pub mod export;
+mod footing;
 pub mod gates;
 pub mod ground;
 pub mod integrity;
 mod kind;
+pub mod late;
 pub mod listing;
+mod places;
 pub mod planner;
+mod preparation;
+mod record;
 pub mod requirements;
 pub mod results;
+mod reviews;
 pub mod runners;
 mod select;
 mod settle;
@@ -33,6 +42,7 @@ pub mod worth;
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -47,10 +57,14 @@ pub struct Proof {
     versions: Mutex<HashMap<String, Option<String>>>,
     /// Private indexes per checkout.
     observers: Mutex<HashMap<String, Arc<exec::git::Observer>>>,
+    /// Where git keeps what of the repositories of runs: asking git costs more than many a gate.
+    git_dirs: Mutex<HashMap<RunId, Vec<PathBuf>>>,
     /// What programs and modules the machine has.
     tools: tools::Cache,
     /// Gate definitions by commit: they depend on nothing else in the repository.
     definitions: Mutex<HashMap<String, target::Definitions>>,
+    /// What the requirements of projects are worth, in brief.
+    briefs: briefs::Briefs,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -69,6 +69,13 @@ pub enum Event<'a> {
         /// In their words.
         message: &'a str,
     },
+    /// A newer run asks a person about other files, so nobody looks at this run's.
+    Superseded {
+        /// The gate.
+        gate: &'a OpenGate,
+        /// By what.
+        message: &'a str,
+    },
 }
 
 /// What to do.
@@ -148,6 +155,12 @@ pub fn on(event: &Event<'_>, open: Open) -> Vec<Command> {
             let after = Open { gates: open.gates, waiting: open.waiting.saturating_sub(1) };
             commands.extend(then(after, 1, 0));
             commands
+        }
+        Event::Superseded { gate, message } => {
+            let dropped =
+                Command::Drop { gate: gate.task, reason: Reason::ReviewPending, message: (*message).to_owned() };
+            let after = Open { gates: open.gates, waiting: open.waiting.saturating_sub(1) };
+            [dropped].into_iter().chain(then(after, 1, 0)).collect()
         }
     }
 }

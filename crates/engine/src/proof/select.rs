@@ -8,15 +8,18 @@ use model::{
     digest::{Digest, Fields},
     failure::{Failure, FailureCode},
     problem::Problem,
+    project::Project,
     proof::{
+        config::ProjectConfig,
         evidence::CommandIdentity,
         gate::Gate,
         judge::Unplanned,
-        requirement::{Requirement, Rule},
+        requirement::Rule,
         run::{Mode, ProofRunConfig, Target},
         scope::Changes,
-        selection::{Candidate, SelectedGate, Selection, select},
+        selection::{Candidate, Selection, select},
         settings::ProofSettings,
+        standing::Ground,
         verdict::Reason,
     },
     run::Run,
@@ -25,11 +28,13 @@ use serde_json::json;
 
 use super::{
     Proof,
-    kind::{gate_list, is_enabled, read},
+    footing::Footing,
+    ground,
+    kind::{gate_list, inputs, is_enabled, read},
+    preparation,
     runners::{self, Ask, PlannedCommand, Tools, Tree},
     state::{Bound, GateInput, Plan, PlannedGate, PlannedTask, SelectOutput},
     target::{self, Catalogue},
-    worth::{self, Worth},
 };
 use crate::{
     Engine, projects,
@@ -42,12 +47,12 @@ pub async fn handle(proof: Arc<Proof>, assignment: Assignment) -> Outcome {
         Ok(plan) => SelectOutput::Plan(Box::new(plan)),
         Err(problem) => match failure_of(&problem) {
             Some(code) => SelectOutput::Failed { failure: Failure::new(code, problem.message) },
-            None => return Outcome::Failed { failure: Failure::new(FailureCode::Internal, problem.to_string()) },
+            None => return Outcome::failed(Failure::new(FailureCode::Internal, problem.to_string())),
         },
     };
     match serde_json::to_value(selected) {
-        Ok(output) => Outcome::Done { output },
-        Err(error) => Outcome::Failed { failure: Failure::new(FailureCode::Internal, error.to_string()) },
+        Ok(output) => Outcome::done(output),
+        Err(error) => Outcome::failed(Failure::new(FailureCode::Internal, error.to_string())),
     }
 }
 
@@ -75,7 +80,7 @@ async fn plan(proof: &Proof, engine: &Engine, id: model::id::RunId) -> Result<Pl
     let config: ProofRunConfig = read(&run.config)?;
     let project = engine.project(&run.project.to_string()).await?;
     let repository = Repository::open(Path::new(&project.path)).await?;
-    let (bound, tree, catalogue, tools) = {
+    let (bound, tree, project_config, catalogue, tools) = {
         let (folder, settles, own) = match &config.target {
             Target::Worktree => (repository.clone(), true, false),
             Target::Ref(name) => {
@@ -106,30 +111,44 @@ async fn plan(proof: &Proof, engine: &Engine, id: model::id::RunId) -> Result<Pl
             tree_ignore: config.proof.tree_ignore.clone(),
         };
         remember(engine, &run, &bound, &catalogue).await?;
-        (bound, (tree, config), catalogue, tools)
+        (bound, tree, config, catalogue, tools)
     };
-    let (tree, project_config) = tree;
-    let (gates, selection) = chosen(engine, &run, &config, &repository, &project_config, &bound).await?;
-    let mut planner = Planner { commands: Vec::new(), places: HashMap::new(), bound: &bound };
+    let (gates, selection) = chosen(engine, &run, &project, &config, &repository, &project_config, &bound).await?;
+    let mut planner = Planner { commands: Vec::new(), places: HashMap::new(), bound: &bound, run: &run };
     let mut planned = Vec::with_capacity(gates.len());
     for gate in gates {
-        planned.push(planner.gate(gate, &tree, &tools, &catalogue, &run));
+        planned.push(planner.gate(gate, &tree, &tools, &catalogue));
     }
+    let wanted = preparation::wanted(Path::new(&bound.folder), catalogue.prepare.as_deref(), &planner.commands);
+    let preparations = wanted.into_iter().map(|wanted| planner.task(wanted, false, true, &[])).collect();
     let commands = planner.commands;
+    let lacking = lacking(&catalogue, &commands);
     Ok(Plan {
         definitions: catalogue.definitions(),
         gates: planned,
         commands,
-        prepare: None,
+        preparations,
         diagnostics: selection.as_ref().map_or(run.detail["diagnostics"].clone(), |own| json!(own.diagnostics)),
         empty_reason: match &selection {
             Some(own) => own.empty_reason.map(|reason| json!(reason).as_str().unwrap_or_default().to_owned()),
             None => run.detail["empty_reason"].as_str().map(str::to_owned),
         },
         message: selection.as_ref().map(|own| own.message.clone()),
-        notes: selection.map(|own| own.notes).unwrap_or_default(),
+        notes: {
+            let mut notes = selection.as_ref().map(|own| own.notes.clone()).unwrap_or_default();
+            notes.extend(lacking);
+            notes
+        },
+        taken: selection.map(|own| own.gates).unwrap_or_default(),
         bound,
     })
+}
+
+/// What the runners of these commands lack, in words: a verdict that rests on it is easier to read.
+fn lacking(catalogue: &Catalogue, commands: &[PlannedTask]) -> Vec<String> {
+    let used = |runner: &str| commands.iter().any(|command| command.planned.runner == runner);
+    let found = catalogue.found.iter().filter(|found| used(&found.runner));
+    found.flat_map(|found| found.missing.iter().map(|(what, how)| format!("{what} is missing: {how}"))).collect()
 }
 
 async fn settings(engine: &Engine, run: &Run) -> Result<ProofSettings, Problem> {
@@ -158,9 +177,10 @@ async fn remember(engine: &Engine, run: &Run, bound: &Bound, catalogue: &Catalog
 async fn chosen(
     engine: &Engine,
     run: &Run,
+    project: &Project,
     config: &ProofRunConfig,
     repository: &Repository,
-    project_config: &model::proof::config::ProjectConfig,
+    project_config: &ProjectConfig,
     bound: &Bound,
 ) -> Result<(Vec<GateInput>, Option<Selection>), Problem> {
     let id = run.id;
@@ -176,19 +196,41 @@ async fn chosen(
     if config.mode == Mode::Full || !stored.is_empty() || run.retry_of.is_some() {
         return Ok((stored, None));
     }
-    let (project, now) = (run.project, engine.now());
-    let tree = bound.tree.as_ref().map(ToString::to_string);
-    let (all, settings) = engine
+    // What the merge gate would say on the run's tree, on the merge gate's own ground.
+    let accepted = ground::accepted(engine, project).await?;
+    let (id, tree) = (project.id, bound.tree.clone());
+    let (footing, settings) = engine
         .store()
         .read(move |tx| {
-            let _ = &tree;
+            let tree = tree.clone();
             Box::pin(async move {
-                let settings = projects::proof_settings(tx, project).await?;
-                Ok::<_, Problem>((worth::all(tx, project, now).await?, settings))
+                let settings = projects::proof_settings(tx, id).await?;
+                Ok::<_, Problem>((Footing::read(tx, id, tree.as_ref()).await?, settings))
             })
         })
         .await?;
-    let mut note = None;
+    let ground =
+        Ground { tree: bound.tree.as_ref(), today: engine.now().day(), settings: &settings, accepted: &accepted };
+    let standings = footing.standings(&ground);
+    let requirements = footing.requirements.iter().map(|kept| &kept.requirement);
+
+    let changed = changed(repository, config).await?;
+    let maps = &project_config.proof.scope;
+    let changes = match &changed {
+        Ok(files) => Changes::of(files.iter().map(String::as_str), maps),
+        Err(_) => Changes::unknown(maps),
+    };
+    let candidates = requirements.clone().zip(&standings);
+    let candidates = candidates.map(|(requirement, standing)| Candidate { requirement, standing });
+    let mut selection = select(config, candidates, |gate| is_enabled(&settings, gate), &changes);
+    selection.notes.extend(changed.err());
+    let inputs = inputs(&selection.gates, requirements);
+    Ok((inputs, Some(selection)))
+}
+
+/// The files that differ from the base, or why that cannot be found out (P14). A base that was named
+/// and is not there is refused.
+async fn changed(repository: &Repository, config: &ProofRunConfig) -> Result<Result<Vec<String>, String>, Problem> {
     let base = match &config.base {
         Some(base) => Some(repository.resolve(base.as_str()).await?),
         None => match repository.default_branch().await? {
@@ -196,46 +238,14 @@ async fn chosen(
             None => None,
         },
     };
-    let files: Option<Vec<String>> = match base {
-        Some(base) => {
-            let head = repository.head().await?.commit;
-            let fork = repository.merge_base(&base, &head).await?.unwrap_or(base);
-            match repository.changed_since(&fork).await {
-                Ok(changes) => Some(changes.into_iter().map(|change| change.path).collect()),
-                Err(error) => {
-                    note = Some(format!("the changes could not be found out ({error}), so everything is in scope"));
-                    None
-                }
-            }
-        }
-        None => {
-            note = Some("there is no base to compare with, so everything is in scope".to_owned());
-            None
-        }
+    let Some(base) = base else {
+        return Ok(Err("there is no base to compare with, so everything is in scope".to_owned()));
     };
-    let maps = &project_config.proof.scope;
-    let changes = match &files {
-        Some(files) => Changes::of(files.iter().map(String::as_str), maps),
-        None => Changes::unknown(maps),
-    };
-    let candidates = all.iter().map(|Worth { requirement, standing, .. }| Candidate { requirement, standing });
-    let mut selection = select(config, candidates, |gate| is_enabled(&settings, gate), &changes);
-    selection.notes.extend(note);
-    let inputs = selection.gates.iter().filter_map(|gate| input_of(gate, &all)).collect();
-    Ok((inputs, Some(selection)))
-}
-
-fn input_of(selected: &SelectedGate, all: &[Worth]) -> Option<GateInput> {
-    let requirement: &Requirement =
-        all.iter().map(|worth| &worth.requirement).find(|own| own.id == selected.requirement)?;
-    let obligation = requirement.obligation(&selected.gate)?;
-    Some(GateInput {
-        requirement: requirement.id,
-        gate: selected.gate.clone(),
-        rules: obligation.rules.clone(),
-        plans: Vec::new(),
-        definition: None,
-        checklist: Vec::new(),
+    let head = repository.head().await?.commit;
+    let fork = repository.merge_base(&base, &head).await?.unwrap_or(base);
+    Ok(match repository.changed_since(&fork).await {
+        Ok(changes) => Ok(changes.into_iter().map(|change| change.path).collect()),
+        Err(error) => Err(format!("the changes could not be found out ({error}), so everything is in scope")),
     })
 }
 
@@ -244,21 +254,16 @@ struct Planner<'a> {
     commands: Vec<PlannedTask>,
     places: HashMap<Digest, usize>,
     bound: &'a Bound,
+    run: &'a Run,
 }
 
 impl Planner<'_> {
-    fn gate(
-        &mut self,
-        input: GateInput,
-        tree: &dyn Tree,
-        tools: &Tools,
-        catalogue: &Catalogue,
-        run: &Run,
-    ) -> PlannedGate {
+    fn gate(&mut self, input: GateInput, tree: &dyn Tree, tools: &Tools, catalogue: &Catalogue) -> PlannedGate {
         let gate = catalogue.gates.iter().find(|gate| *gate.name() == input.gate);
-        let plans = input.rules.iter().map(|rule| self.rule(rule, gate, tree, tools, catalogue, run)).collect();
+        let plans = input.rules.iter().map(|rule| self.rule(rule, gate, tree, tools, catalogue)).collect();
         PlannedGate {
             requirement: input.requirement,
+            title: input.title,
             gate: input.gate,
             rules: input.rules,
             plans,
@@ -275,7 +280,6 @@ impl Planner<'_> {
         tree: &dyn Tree,
         tools: &Tools,
         catalogue: &Catalogue,
-        run: &Run,
     ) -> Result<Vec<usize>, Unplanned> {
         let Some(gate) = gate else {
             let message = "proofhouse.toml no longer declares this gate";
@@ -284,24 +288,41 @@ impl Planner<'_> {
         if gate.is_review() {
             return Ok(Vec::new());
         }
-        if gate.definition.cost_micro_usd.is_some() {
-            let message = "the gate declares a cost, and this version keeps no budget to reserve it from";
-            return Err(runners::unplanned(Reason::Budget, message));
-        }
         let ask = Ask { tree, tools, found: None, gate: &gate.definition, rule };
         let planned = runners::plan(&ask, &catalogue.found)?;
-        Ok(planned.into_iter().map(|planned| self.place(planned, gate, run)).collect())
+        Ok(planned.into_iter().map(|planned| self.place(planned, gate)).collect())
     }
 
-    fn place(&mut self, planned: PlannedCommand, gate: &Gate, run: &Run) -> usize {
+    fn place(&mut self, planned: PlannedCommand, gate: &Gate) -> usize {
+        let definition = &gate.definition;
+        let task = PlannedTask {
+            cost_micro_usd: definition.cost_micro_usd,
+            ..self.task(planned, definition.exclusive, definition.repeat, &definition.env)
+        };
+        let place = *self.places.entry(task.digest).or_insert(self.commands.len());
+        match self.commands.get_mut(place) {
+            None => self.commands.push(task),
+            Some(known) => {
+                known.exclusive |= task.exclusive;
+                known.repeat &= task.repeat;
+                // One process for all of them: it costs what the dearest says.
+                known.cost_micro_usd = known.cost_micro_usd.max(task.cost_micro_usd);
+                known.planned.tests.extend(task.planned.tests);
+            }
+        }
+        place
+    }
+
+    /// A command with the digest over everything that can change its end.
+    fn task(&self, planned: PlannedCommand, exclusive: bool, repeat: bool, names: &[String]) -> PlannedTask {
         let mut env = Fields::tagged("planned-environment/1");
         for (name, value) in &planned.env {
             env.text(name).text(value);
         }
-        for name in &gate.definition.env {
+        for name in names {
             env.text(name);
         }
-        let unknown = run.id.to_string();
+        let unknown = self.run.id.to_string();
         let digest = CommandIdentity {
             argv: &planned.argv,
             cwd: &planned.cwd,
@@ -313,20 +334,6 @@ impl Planner<'_> {
             tree: self.bound.tree.as_ref().map_or(unknown.as_str(), |tree| tree.as_str()),
         }
         .digest();
-        let place = *self.places.entry(digest).or_insert(self.commands.len());
-        if place == self.commands.len() {
-            self.commands.push(PlannedTask {
-                planned,
-                digest,
-                exclusive: gate.definition.exclusive,
-                repeat: gate.definition.repeat,
-                env: gate.definition.env.clone(),
-            });
-        } else if let Some(known) = self.commands.get_mut(place) {
-            known.exclusive |= gate.definition.exclusive;
-            known.repeat &= gate.definition.repeat;
-            known.planned.tests.extend(planned.tests);
-        }
-        place
+        PlannedTask { planned, digest, exclusive, repeat, env: names.to_vec(), cost_micro_usd: None }
     }
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use exec::git::Repository;
-use model::problem::Problem;
+use model::{problem::Problem, run::Run};
 
 use super::{
     Proof,
@@ -11,50 +11,59 @@ use super::{
     state::{Bound, Settled},
     target,
 };
-use crate::work::{Assignment, Outcome};
+use crate::{
+    Engine,
+    work::{Assignment, Outcome},
+};
 
 /// Does a settle task.
 pub async fn handle(proof: Arc<Proof>, assignment: Assignment) -> Outcome {
-    let settled = match look(&proof, &assignment).await {
+    let settled = match settle(&proof, &assignment).await {
         Ok(settled) => settled,
         // What cannot be looked at cannot be said to be unmoved.
         Err(problem) => Settled { tree_end: None, moved: vec![problem.message], residue: Vec::new() },
     };
-    Outcome::Done { output: serde_json::to_value(settled).unwrap_or_default() }
+    Outcome::done(serde_json::to_value(settled).unwrap_or_default())
 }
 
-async fn look(proof: &Proof, assignment: &Assignment) -> Result<Settled, Problem> {
+async fn settle(proof: &Proof, assignment: &Assignment) -> Result<Settled, Problem> {
     let engine = &assignment.engine;
     let run = engine.run(assignment.leased.task.run).await?;
     let bound: Bound = read(&run.detail["bound"])?;
-    let settled = match &bound.tree {
-        None => Settled { tree_end: None, moved: Vec::new(), residue: Vec::new() },
-        Some(start) => {
-            let (observer, seen) = target::look(proof, engine, &run, &bound).await?;
-            let moves = observer.compare(start, &seen).await?;
-            let mut moved: Vec<String> = moves.moved.iter().map(|change| change.path.clone()).collect();
-            moved.extend(moves.unknown);
-            moved.truncate(100);
-            let mut residue = moves.residue;
-            residue.truncate(100);
-            Settled { tree_end: seen.tree.ok(), moved, residue }
-        }
-    };
-    clear(assignment, &bound, &run.project.to_string()).await;
+    let settled = look(proof, engine, &run, &bound).await?;
+    clear(engine, &run, &bound).await;
     Ok(settled)
 }
 
+/// What became of the files since the start.
+///
+/// # Errors
+/// What git says.
+pub async fn look(proof: &Proof, engine: &Engine, run: &Run, bound: &Bound) -> Result<Settled, Problem> {
+    let Some(start) = &bound.tree else {
+        return Ok(Settled { tree_end: None, moved: Vec::new(), residue: Vec::new() });
+    };
+    let (observer, seen) = target::look(proof, engine, run, bound).await?;
+    let moves = observer.compare(start, &seen).await?;
+    let mut moved: Vec<String> = moves.moved.iter().map(|change| change.path.clone()).collect();
+    moved.extend(moves.unknown);
+    moved.truncate(100);
+    let mut residue = moves.residue;
+    residue.truncate(100);
+    Ok(Settled { tree_end: seen.tree.ok(), moved, residue })
+}
+
 /// The run's own folder goes with the run. What cannot be removed now goes at the next start.
-async fn clear(assignment: &Assignment, bound: &Bound, project: &str) {
-    let (engine, run) = (&assignment.engine, assignment.leased.task.run.to_string());
+pub async fn clear(engine: &Engine, run: &Run, bound: &Bound) {
+    let name = run.id.to_string();
     let Ok(root) = target::worktrees(engine) else { return };
     if bound.own_worktree
-        && let Ok(project) = engine.project(project).await
+        && let Ok(project) = engine.project(&run.project.to_string()).await
         && let Ok(repository) = Repository::open(Path::new(&project.path)).await
     {
-        let _ = root.unpin(&repository, &run).await;
+        let _ = root.unpin(&repository, &name).await;
     }
-    if root.remove(&run).is_err() {
-        let _ = std::fs::remove_dir_all(target::run_folder(engine, assignment.leased.task.run));
+    if root.remove(&name).is_err() {
+        let _ = std::fs::remove_dir_all(target::run_folder(engine, run.id));
     }
 }

@@ -10,7 +10,8 @@ use model::{
         evidence::CommandRecord,
         gate::GateName,
         judge::{CommandResult, Unplanned},
-        requirement::{RequirementNumber, Rule},
+        requirement::{Requirement, RequirementNumber, Rule},
+        selection::SelectedGate,
         tree::ObjectId,
     },
 };
@@ -57,6 +58,9 @@ pub struct RulePlan {
 pub struct GateInput {
     /// The requirement.
     pub requirement: RequirementNumber,
+    /// Its title when the run took it on.
+    #[serde(default)]
+    pub title: String,
     /// The gate.
     pub gate: GateName,
     /// The requirement's rules for this gate.
@@ -68,6 +72,27 @@ pub struct GateInput {
     /// What a reviewer ticks.
     #[serde(default)]
     pub checklist: Vec<String>,
+}
+
+impl GateInput {
+    /// The gate of a requirement, before it is planned; none when the requirement has no such gate.
+    pub fn of(requirement: &Requirement, gate: &GateName) -> Option<Self> {
+        let obligation = requirement.obligation(gate)?;
+        Some(Self {
+            requirement: requirement.id,
+            title: requirement.title.clone(),
+            gate: gate.clone(),
+            rules: obligation.rules.clone(),
+            plans: Vec::new(),
+            definition: None,
+            checklist: Vec::new(),
+        })
+    }
+
+    /// The subject of its task.
+    pub fn subject(&self) -> String {
+        format!("{}/{}", self.requirement, self.gate)
+    }
 }
 
 /// A command task's input.
@@ -201,10 +226,14 @@ pub struct Plan {
     pub bound: Bound,
     /// The gates, in order.
     pub gates: Vec<PlannedGate>,
+    /// What was selected just now; empty where the gates were stored with the run.
+    #[serde(default)]
+    pub taken: Vec<SelectedGate>,
     /// The distinct commands; a gate names them by their place here.
     pub commands: Vec<PlannedTask>,
-    /// The preparation, when there is something to prepare.
-    pub prepare: Option<PlannedCommand>,
+    /// What makes dependencies ready first (P35).
+    #[serde(default)]
+    pub preparations: Vec<PlannedTask>,
     /// Requirements that were left out, with their cause.
     pub diagnostics: serde_json::Value,
     /// Why nothing is left.
@@ -222,6 +251,9 @@ pub struct Plan {
 pub struct PlannedGate {
     /// The requirement.
     pub requirement: RequirementNumber,
+    /// Its title when the run took it on.
+    #[serde(default)]
+    pub title: String,
     /// The gate.
     pub gate: GateName,
     /// Its rules.
@@ -249,6 +281,9 @@ pub struct PlannedTask {
     pub repeat: bool,
     /// Names of variables that the gate declared.
     pub env: Vec<String>,
+    /// What its gate says that it costs (P37).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micro_usd: Option<u64>,
 }
 
 /// A settle task's output.

@@ -5,16 +5,22 @@ use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 use model::{
     problem::Problem,
     project::Project,
-    proof::{gate::GateName, requirement::Severity, standing::Status, tree::ObjectId, verdict::Verdict},
+    proof::{
+        gate::GateName,
+        requirement::{RequirementNumber, Severity},
+        standing::Status,
+        tree::ObjectId,
+        verdict::Verdict,
+    },
     run::{Run, RunKind, RunStatus},
 };
 use serde_json::Value;
 use store::RunFilter;
 
 use super::{
+    briefs::{self, Brief},
     evidence::observed_tree,
-    gates::without_folders,
-    ground,
+    gates, ground,
     worth::{self, Worth},
 };
 use crate::Engine;
@@ -112,17 +118,39 @@ pub async fn status(engine: &Engine, project: &Project, limit: u32) -> Result<Ov
             Box::pin(async move {
                 let seen = tx.project_observed(id).await?;
                 let tree = observed_tree(tx, id).await?;
-                let active = tx.active_runs_of(id, &RunKind::PROOF).await?.pop();
+                let mut active = tx.active_runs_of(id, &RunKind::PROOF).await?.pop();
+                if let Some(active) = &mut active {
+                    gates::with_counts(tx, active).await?;
+                }
                 let ended = RunStatus::ALL.into_iter().filter(|status| status.is_terminal()).collect();
-                let filter =
-                    RunFilter { project: Some(id), kind: Some(RunKind::PROOF.name().to_owned()), status: ended };
+                let filter = RunFilter {
+                    project: Some(id),
+                    kind: Some(RunKind::PROOF.name().to_owned()),
+                    status: ended,
+                    ..RunFilter::default()
+                };
                 let last = tx.runs(&filter, None, 1).await?.pop();
                 Ok::<_, Problem>((seen, tree, active, last))
             })
         })
         .await?;
     let now = engine.now();
-    let worth = engine.store().read(move |tx| Box::pin(async move { worth::all(tx, id, now).await })).await?;
+    let all = briefs::current(engine, id).await?;
+    let mut first: Vec<&Brief> = all.rows.iter().collect();
+    let key = |one: &&Brief| (one.status, Reverse(one.severity), one.id);
+    if first.len() > limit as usize {
+        first.select_nth_unstable_by_key(limit as usize, key);
+        first.truncate(limit as usize);
+    }
+    first.sort_unstable_by_key(key);
+    let ids: Vec<RequirementNumber> = first.into_iter().map(|one| one.id).collect();
+    let first = engine
+        .store()
+        .read(move |tx| {
+            let ids = ids.clone();
+            Box::pin(async move { worth::several(tx, id, &ids, now).await })
+        })
+        .await?;
     let text = |name: &str| seen.as_ref().and_then(|seen| seen.get(name)).and_then(Value::as_str);
     let mut overview = Overview {
         by_status: StatusCounts::default(),
@@ -136,43 +164,30 @@ pub async fn status(engine: &Engine, project: &Project, limit: u32) -> Result<Ov
             dirty: seen.as_ref().and_then(|seen| seen.get("dirty")).and_then(Value::as_bool).unwrap_or(false),
             tree: tree.clone(),
         },
-        active_run: active_run.map(shown),
-        last_run: last_run.map(shown),
-        total: u32::try_from(worth.len()).unwrap_or(u32::MAX),
-        first: Vec::new(),
+        active_run,
+        last_run,
+        total: u32::try_from(all.rows.len()).unwrap_or(u32::MAX),
+        first,
     };
-    for one in &worth {
-        overview.count(one);
+    let mut by_gate = vec![VerdictCounts::default(); all.gates.len()];
+    for one in &all.rows {
+        overview.count(one, &mut by_gate);
     }
-    overview.first = worth;
-    overview.first.sort_by_key(|one| (one.standing.status, Reverse(one.requirement.severity), one.requirement.id));
-    overview.first.truncate(limit as usize);
+    overview.by_gate = all.gates.iter().cloned().zip(by_gate).collect();
     Ok(overview)
 }
 
-fn shown(mut run: Run) -> Run {
-    run.detail = without_folders(run.detail);
-    run
-}
-
 impl Overview {
-    fn count(&mut self, worth: &Worth) {
-        let standing = &worth.standing;
-        self.by_status.add(standing.status);
-        self.by_severity.entry(worth.requirement.severity).or_default().add(standing.status);
-        self.stale += u32::from(standing.stale);
-        self.flaky += u32::from(worth.flaky);
-        self.tampered += u32::from(worth.tampered());
-        for obligation in &standing.obligations {
-            if !self.by_gate.contains_key(&obligation.gate) {
-                self.by_gate.insert(obligation.gate.clone(), VerdictCounts::default());
-            }
-            let Some(counts) = self.by_gate.get_mut(&obligation.gate) else { continue };
-            if obligation.waived {
-                counts.waived += 1;
-                continue;
-            }
-            match obligation.outcome.verdict() {
+    fn count(&mut self, one: &Brief, by_gate: &mut [VerdictCounts]) {
+        self.by_status.add(one.status);
+        self.by_severity.entry(one.severity).or_default().add(one.status);
+        self.stale += u32::from(one.stale);
+        self.flaky += u32::from(one.flaky);
+        self.tampered += u32::from(one.tampered);
+        for told in one.obligations.iter() {
+            let Some(counts) = by_gate.get_mut(usize::from(told.gate)) else { continue };
+            match told.verdict {
+                _ if told.waived => counts.waived += 1,
                 Verdict::Passed => counts.passed += 1,
                 Verdict::Failed => counts.failed += 1,
                 Verdict::Unproven => counts.unproven += 1,

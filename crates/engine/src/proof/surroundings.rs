@@ -4,13 +4,12 @@
 //! catalogue: a capture is never lost because a folder was moved (P9).
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     path::{Path, PathBuf},
 };
 
 use exec::git::{FileText, GitError, Repository};
 use model::{
-    code::Code,
     limits,
     problem::Problem,
     project::Project,
@@ -25,8 +24,9 @@ use model::{
 };
 
 use super::{
-    runners::{self, Ask, Found, PROGRAMS, Tools, Tree},
+    runners::{self, Ask, Found, Tools, Tree},
     stubs::{self, Family, Listing, Stub, write},
+    target,
 };
 use crate::{Engine, projects};
 
@@ -54,12 +54,7 @@ impl Checkout {
     }
 
     fn config(&self) -> Result<ProjectConfig, Problem> {
-        let invalid = |message: String| Problem::new(Code::ConfigInvalid, message);
-        match self.repository.read(FILE, limits::CONFIG_FILE)? {
-            FileText::Absent => Ok(ProjectConfig::default()),
-            FileText::Bytes(bytes) => ProjectConfig::parse(&bytes).map_err(|error| invalid(error.to_string())),
-            FileText::Unusable(why) => Err(invalid(format!("{FILE} cannot be read: {why}"))),
-        }
+        target::config(self.repository.read(FILE, limits::CONFIG_FILE)?)
     }
 }
 
@@ -124,10 +119,13 @@ impl Around {
                 })
             })
             .await?;
-        let tools = programs();
-        let (found, detected) = match &checkout {
-            Some(checkout) => runners::detect(checkout, &tools),
-            None => (Vec::new(), BTreeMap::new()),
+        let (tools, (found, detected)) = match &checkout {
+            Some(checkout) => {
+                let tools = engine.proof().tools(checkout, checkout.repository.root()).await;
+                let detected = runners::detect(checkout, &tools);
+                (tools, detected)
+            }
+            None => Default::default(),
         };
         let gates = gate::resolve(&config.proof.gates, &settings, &detected);
         Ok(Self { gates, found, tools, checkout, known: known.into_iter().collect() })
@@ -227,12 +225,4 @@ impl Surroundings for Around {
     fn has_requirement(&self, id: RequirementNumber) -> bool {
         self.known.contains(&id)
     }
-}
-
-/// The programs of the machine that detection asks for, by the search path alone: nothing is started.
-fn programs() -> Tools {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let is_there = |program: &&&str| folders.iter().any(|folder| folder.join(program).is_file());
-    Tools(PROGRAMS.iter().filter(is_there).map(|program| ((*program).to_owned(), String::new())).collect())
 }

@@ -110,6 +110,21 @@ impl Proof {
         Ok(known.entry(key).or_insert(observer).clone())
     }
 
+    /// The folders of git that belong to a run's repository; they stay where they are while it runs.
+    pub async fn git_dirs(&self, engine: &Engine, run: RunId, bound: &Bound) -> Result<Vec<PathBuf>, Problem> {
+        if let Some(known) = locked(&self.git_dirs).get(&run) {
+            return Ok(known.clone());
+        }
+        let dirs = repository(engine, run, bound).await?.git_dirs();
+        let mut known = locked(&self.git_dirs);
+        if known.len() > 256 {
+            // Of runs that have ended long ago; any of them can be asked for again.
+            known.clear();
+        }
+        known.insert(run, dirs.clone());
+        Ok(dirs)
+    }
+
     /// Remembers that this process has compared a run's tree.
     pub fn has_verified(&self, run: RunId, resumes: u64) {
         locked(&self.verified).insert(run, resumes);
@@ -207,7 +222,11 @@ pub async fn files(repository: &Repository) -> Result<(Files, ProjectConfig), Pr
     Ok((Files { files, texts, folder: Some(repository.root().to_owned()) }, config))
 }
 
-fn config(read: FileText) -> Result<ProjectConfig, Problem> {
+/// What a `proofhouse.toml` says; one that is not there says nothing.
+///
+/// # Errors
+/// Where it is wrong, and what was expected.
+pub fn config(read: FileText) -> Result<ProjectConfig, Problem> {
     let invalid = |message: String| Problem::new(model::code::Code::ConfigInvalid, message);
     match read {
         FileText::Absent => Ok(ProjectConfig::default()),
@@ -234,6 +253,8 @@ pub struct Catalogue {
     pub gates: Vec<Gate>,
     /// What each family found.
     pub found: Vec<Found>,
+    /// What the project declares as its preparation (P35).
+    pub prepare: Option<Vec<String>>,
 }
 
 impl Catalogue {
@@ -245,7 +266,8 @@ impl Catalogue {
         tools: &Tools,
     ) -> Self {
         let (found, detected) = runners::detect(tree, tools);
-        Self { gates: gate::resolve(&config.proof.gates, settings, &detected), found }
+        let gates = gate::resolve(&config.proof.gates, settings, &detected);
+        Self { gates, found, prepare: config.proof.prepare.clone() }
     }
 
     /// The definitions.

@@ -20,7 +20,7 @@ pub type Cache = Mutex<BTreeMap<String, (Instant, Vec<String>)>>;
 const KEPT: Duration = Duration::from_secs(60);
 
 /// Which of the programs that runners use are on PATH.
-pub fn programs() -> Tools {
+fn programs() -> Tools {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = std::env::split_paths(&path).collect();
     let there = PROGRAMS.iter().filter(|name| folders.iter().any(|folder| folder.join(name).is_file()));

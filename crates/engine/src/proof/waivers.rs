@@ -18,11 +18,11 @@ use model::{
     time::{Day, Timestamp},
 };
 use serde_json::{Value, json};
-use store::{StoredAnswer, Tx};
+use store::Tx;
 
 use super::worth;
 use crate::{
-    Engine, Once,
+    Engine, Once, once,
     projects::{proof_settings, told},
 };
 
@@ -46,12 +46,8 @@ pub async fn grant(
         .write(move |tx| {
             let (by, body, once) = (by.clone(), body.clone(), once.clone());
             Box::pin(async move {
-                if let Some(once) = &once
-                    && let Some(stored) = tx.idempotency_get(&once.key, &once.body, now).await?
-                {
-                    let id = stored.body.parse();
-                    let id = id.map_err(|_| Problem::new(Code::Internal, "a stored answer is damaged"))?;
-                    return tx.waiver(project, id).await?.ok_or_else(Problem::not_found);
+                if let Some(before) = once::answered(tx, once.as_ref(), now).await? {
+                    return tx.waiver(project, before).await?.ok_or_else(Problem::not_found);
                 }
                 let subject = tx.requirement(project, requirement).await?.ok_or_else(Problem::not_found)?.requirement;
                 let asked = WaiverAsked::read(&body, &subject, now.day())?;
@@ -77,10 +73,7 @@ pub async fn grant(
                 });
                 told(tx, project, "waiver.granted", facts, now).await?;
                 worth::retell(tx, project, requirement, "a waiver was granted", now).await?;
-                if let Some(once) = &once {
-                    let answer = StoredAnswer { status: 201, body: id.to_string() };
-                    tx.idempotency_put(&once.key, &answer).await?;
-                }
+                once::answer(tx, once.as_ref(), 201, &id).await?;
                 Ok(waiver)
             })
         })

@@ -20,7 +20,7 @@ use model::{
     time::Timestamp,
 };
 use serde_json::json;
-use store::{KeptRequirement, Tx};
+use store::{KeptRequirement, Order, RequirementFilter, Tx};
 
 /// A requirement and what it is worth on the project's current tree.
 ///
@@ -54,6 +54,20 @@ impl Worth {
             satisfied_at: memory.satisfied_at,
             flaky: kept.flaky,
         }
+    }
+
+    fn of_all(kept: Vec<KeptRequirement>, rows: &[EvidenceFacts], waivers: Vec<Waiver>, on: &On) -> Vec<Self> {
+        let mut by_requirement: HashMap<RequirementNumber, Vec<&EvidenceFacts>> = HashMap::new();
+        for row in rows {
+            by_requirement.entry(row.requirement).or_default().push(row);
+        }
+        let mut waivers: HashMap<_, _> = waivers.into_iter().map(|waiver| (waiver.requirement, waiver)).collect();
+        let worth = kept.into_iter().map(|kept| {
+            let id = kept.requirement.id;
+            let rows = by_requirement.get(&id).map_or(&[][..], Vec::as_slice);
+            Self::of(kept, rows, waivers.remove(&id), on)
+        });
+        worth.collect()
     }
 
     /// Of a requirement that was just captured: nothing has run yet.
@@ -95,23 +109,56 @@ pub async fn one(tx: &mut Tx, project: ProjectId, id: RequirementNumber, now: Ti
     Ok(Worth::of(kept, &rows.iter().collect::<Vec<_>>(), waiver, &on))
 }
 
+/// These requirements, in the order they are named; what does not exist is left out.
+pub async fn several(
+    tx: &mut Tx,
+    project: ProjectId,
+    ids: &[RequirementNumber],
+    now: Timestamp,
+) -> Result<Vec<Worth>, Problem> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let filter = RequirementFilter { ids: ids.to_vec(), ..RequirementFilter::default() };
+    let limit = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    let kept = tx.requirements(project, &filter, Order::Rising, None, limit).await?;
+    let mut worth: HashMap<RequirementNumber, Worth> =
+        weighed(tx, project, kept, now).await?.into_iter().map(|worth| (worth.requirement.id, worth)).collect();
+    Ok(ids.iter().filter_map(|id| worth.remove(id)).collect())
+}
+
+/// The requirements that follow `after`, at most so many, by number.
+pub async fn page(
+    tx: &mut Tx,
+    project: ProjectId,
+    after: Option<RequirementNumber>,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Vec<Worth>, Problem> {
+    let kept = tx.requirements(project, &RequirementFilter::default(), Order::Rising, after, limit).await?;
+    weighed(tx, project, kept, now).await
+}
+
+async fn weighed(
+    tx: &mut Tx,
+    project: ProjectId,
+    kept: Vec<KeptRequirement>,
+    now: Timestamp,
+) -> Result<Vec<Worth>, Problem> {
+    let on = On::current(tx, project, now).await?;
+    let ids: Vec<RequirementNumber> = kept.iter().map(|kept| kept.requirement.id).collect();
+    let rows = tx.standing_rows_of_all(project, &ids, on.tree.as_ref()).await?;
+    let waivers = tx.waivers_current_of(project, &ids).await?;
+    Ok(Worth::of_all(kept, &rows, waivers, &on))
+}
+
 /// Every requirement of a project, by number.
 pub async fn all(tx: &mut Tx, project: ProjectId, now: Timestamp) -> Result<Vec<Worth>, Problem> {
     let on = On::current(tx, project, now).await?;
     let rows = tx.standing_rows(project, on.tree.as_ref()).await?;
-    let mut by_requirement: HashMap<RequirementNumber, Vec<&EvidenceFacts>> = HashMap::new();
-    for row in &rows {
-        by_requirement.entry(row.requirement).or_default().push(row);
-    }
-    let waivers = tx.waivers_current(project).await?.into_iter();
-    let mut waivers: HashMap<_, _> = waivers.map(|waiver| (waiver.requirement, waiver)).collect();
+    let waivers = tx.waivers_current(project).await?;
     let kept = tx.requirements_all(project).await?;
-    let worth = kept.into_iter().map(|kept| {
-        let id = kept.requirement.id;
-        let rows = by_requirement.get(&id).map_or(&[][..], Vec::as_slice);
-        Worth::of(kept, rows, waivers.remove(&id), &on)
-    });
-    Ok(worth.collect())
+    Ok(Worth::of_all(kept, &rows, waivers, &on))
 }
 
 /// Looks again at a requirement that something was done to, writes down what was found, and tells a

@@ -4,13 +4,18 @@
 //! git takes the content of a file to be), no hooks, no prompts, no file system monitor, no locks taken on the user's own index. Names
 //! that come from outside are checked for form and never read as options. Nothing here changes a
 //! user's checkout, index, HEAD, branches or stash; what is written into a clone at all are refs
-//! under `refs/proofhouse/`.
+//! under `refs/proofhouse/`, and the branches that a run ends with ([`NewCommit`]). Only a worker's own clones go to
+//! the network ([`Repository::clone_from`]).
 //!
 //! Start at [`Repository::open`]; see [`Observer`] for which files a gate sees, and [`Worktree`]
 //! for checkouts of the plane's own.
 
+mod branch;
+mod clone;
 mod command;
+mod difference;
 mod index;
+mod listing;
 mod modules;
 mod observe;
 mod read;
@@ -18,6 +23,8 @@ mod repository;
 mod settings;
 mod worktree;
 
+pub use branch::{Committed, NewCommit, TRAILER};
+pub use clone::public_url;
 pub use observe::{Moves, Observation, Observer};
 pub use read::{FileChange, FileText, Kind};
 pub use repository::{Head, Repository};

@@ -81,12 +81,20 @@ impl Repository {
     /// The files of the checkout: tracked ones that are there, and untracked ones that are not
     /// ignored. In order.
     pub async fn files(&self) -> Result<Vec<String>, GitError> {
-        let present = self.git().args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
-        let deleted = self.git().args(["ls-files", "-z", "--deleted"]);
-        let (present, deleted) = tokio::try_join!(present.tell(), deleted.tell())?;
-        let deleted: BTreeSet<String> = names(&deleted).collect();
-        let files: BTreeSet<String> =
-            names(&present).filter(|path| !deleted.contains(path) && !path.ends_with('/')).collect();
+        // One call for all: each name comes behind what it is, and a deleted one also as a tracked one.
+        let all = ["ls-files", "-z", "-t", "--cached", "--others", "--deleted", "--exclude-standard"];
+        let told = self.git().args(all).tell().await?;
+        let (mut files, mut deleted) = (BTreeSet::new(), Vec::new());
+        for line in names(&told) {
+            match line.split_once(' ') {
+                Some(("R", path)) => deleted.push(path.to_owned()),
+                Some((_, path)) if !path.ends_with('/') => _ = files.insert(path.to_owned()),
+                Some(_) | None => {}
+            }
+        }
+        for path in &deleted {
+            files.remove(path);
+        }
         Ok(files.into_iter().collect())
     }
 

@@ -47,7 +47,8 @@ impl Repository {
             }
             Err(error) => return Err(GitError::Unreadable(folder.to_owned(), error.to_string())),
         }
-        let answer = Git::at(folder)
+        // One look says all, and git says it in this order: where it breaks off tells what is missing.
+        let look = Git::at(folder)
             .args([
                 "rev-parse",
                 "--is-bare-repository",
@@ -57,28 +58,34 @@ impl Repository {
                 "--git-path",
                 "objects",
                 "--show-object-format",
+                "--show-toplevel",
+                "HEAD^{commit}",
             ])
-            .ask()
-            .await?;
-        if answer.code != 0 {
+            .ask();
+        let (answer, listed) = tokio::join!(look, settings::list(folder));
+        let answer = answer?;
+        let text = answer.text();
+        let told: Vec<&str> = text.lines().collect();
+        let [bare, inside, git_dir, common_dir, objects, format, top @ ..] = &told[..] else {
             return Err(match answer.complaint.as_str() {
                 text if text.contains("not a git repository") => GitError::NotARepository(folder.to_owned()),
                 text if text.contains("ermission denied") => GitError::Unreadable(folder.to_owned(), text.to_owned()),
                 _ => answer.failed(),
             });
-        }
-        let text = answer.text();
-        let [bare, inside, git_dir, common_dir, objects, format] = text.lines().collect::<Vec<_>>()[..] else {
-            return Err(answer.failed());
         };
-        if bare == "true" {
+        if *bare == "true" {
             return Err(GitError::Bare(folder.to_owned()));
         }
-        if inside != "true" {
+        if *inside != "true" {
             // Inside `.git` itself.
             return Err(GitError::NotARepository(folder.to_owned()));
         }
-        let top = Git::at(folder).args(["rev-parse", "--show-toplevel"]).tell().await?;
+        let top = match top {
+            // A name may hold a line break; the commit, which is last, does not.
+            [top @ .., _] if answer.code == 0 && !top.is_empty() => top.join("\n"),
+            [] => return Err(answer.failed()),
+            _ => return Err(GitError::NoCommits(folder.to_owned())),
+        };
         let absolute = |path: &str| {
             let path = folder.join(path);
             path.canonicalize().map_err(|error| GitError::Unreadable(path, error.to_string()))
@@ -87,19 +94,14 @@ impl Repository {
         // SAFETY: asks for a number that every process has.
         let us = unsafe { libc::geteuid() };
         let is_foreign = git_dir.metadata().is_ok_and(|data| data.uid() != us);
-        let repository = Self {
-            root: absolute(String::from_utf8_lossy(&top).trim_end_matches('\n'))?,
+        Ok(Self {
+            root: absolute(&top)?,
             git_dir,
             common_dir: absolute(common_dir)?,
             objects: absolute(objects)?,
-            is_sha256: format == "sha256",
-            picked: settings::pick(folder, is_foreign).await,
-        };
-        match repository.head().await {
-            Err(GitError::RefNotFound(_)) => Err(GitError::NoCommits(folder.to_owned())),
-            Err(error) => Err(error),
-            Ok(_) => Ok(repository),
-        }
+            is_sha256: *format == "sha256",
+            picked: listed.pick(is_foreign),
+        })
     }
 
     /// A checkout of the plane's own, by the git directory that only the plane writes.

@@ -17,9 +17,23 @@ pub(super) struct Picked {
     pub(super) excludes: Option<PathBuf>,
 }
 
-/// Reads the settings that hold in a folder. Where its repository belongs to another user, its own
-/// filters are switched off: they are commands, and not that user's to give to us.
-pub(super) async fn pick(folder: &Path, is_foreign: bool) -> Picked {
+/// The settings that hold in a folder, as git lists them.
+pub(super) struct Listed {
+    text: Vec<u8>,
+    home: String,
+    xdg: String,
+}
+
+impl Listed {
+    /// What of them holds for us. Where the repository belongs to another user, its own filters are
+    /// switched off: they are commands, and not that user's to give to us.
+    pub(super) fn pick(&self, is_foreign: bool) -> Picked {
+        picked(&String::from_utf8_lossy(&self.text), is_foreign, Path::new(&self.home), Path::new(&self.xdg))
+    }
+}
+
+/// Reads the settings that hold in a folder.
+pub(super) async fn list(folder: &Path) -> Listed {
     let home = std::env::var("HOME").unwrap_or_default();
     let xdg = std::env::var("XDG_CONFIG_HOME").ok().filter(|folder| !folder.is_empty());
     let xdg = xdg.unwrap_or_else(|| format!("{home}/.config"));
@@ -30,8 +44,8 @@ pub(super) async fn pick(folder: &Path, is_foreign: bool) -> Picked {
         .without("GIT_CONFIG_NOSYSTEM")
         .args(["config", "--list", "--show-scope", "-z"]);
     // Settings that cannot be read set nothing.
-    let listed = list.tell().await.unwrap_or_default();
-    picked(&String::from_utf8_lossy(&listed), is_foreign, Path::new(&home), Path::new(&xdg))
+    let text = list.tell().await.unwrap_or_default();
+    Listed { text, home, xdg }
 }
 
 /// From `scope NUL key LF value NUL ...`.

@@ -207,15 +207,22 @@ impl WorktreeRoot {
         dead.filter(|run| self.remove(run).is_ok()).collect()
     }
 
+    /// The runs whose commits are pinned in a clone, of this plane or of another.
+    pub async fn pinned(&self, repository: &Repository) -> Result<Vec<String>, GitError> {
+        let out = repository.git().args(["for-each-ref", "--format=%(refname)", PINS]).tell().await?;
+        let text = String::from_utf8_lossy(&out);
+        // `refs/proofhouse/archive/...` and the like belong to others.
+        let runs = text.lines().filter_map(|line| line.strip_prefix("refs/proofhouse/"));
+        Ok(runs.filter(|run| !run.contains('/')).map(str::to_owned).collect())
+    }
+
     /// Lets go of the commits of dead runs in a clone, but for those to keep.
     pub async fn unpin_dead(&self, repository: &Repository, keep: &BTreeSet<String>) -> Result<Vec<String>, GitError> {
-        let out = repository.git().args(["for-each-ref", "--format=%(refname)", PINS]).tell().await?;
         let mut gone = Vec::new();
-        for run in String::from_utf8_lossy(&out).lines().filter_map(|line| line.strip_prefix("refs/proofhouse/")) {
-            // `refs/proofhouse/archive/...` and the like belong to others.
-            if !run.contains('/') && !keep.contains(run) {
-                self.unpin(repository, run).await?;
-                gone.push(run.to_owned());
+        for run in self.pinned(repository).await? {
+            if !keep.contains(&run) {
+                self.unpin(repository, &run).await?;
+                gone.push(run);
             }
         }
         Ok(gone)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     Change, Ecosystem, EnvironmentChange, Prepared, Preparer, Project, Refusal, Refused, Selected, base_name,
-    split_option, with_inserted,
+    project::join, split_option, with_inserted,
 };
 
 /// See the module.
@@ -82,11 +82,19 @@ impl Preparer for Cargo {
                 _ => return Ok(Prepared::unchanged(argv, Ecosystem::Cargo, &folder)),
             }
         }
-        if !GUARDED.contains(&verb) || is_guarded(argv, verb_at) {
+        if !GUARDED.contains(&verb) {
             return Ok(Prepared::unchanged(argv, Ecosystem::Cargo, &folder));
         }
-        let words = with_inserted(argv, after, &["--locked"]);
-        Ok(Prepared::changed(argv, words, Ecosystem::Cargo, &folder))
+        // With a guard cargo makes no lock file, so without one the command can only fail (as L59 has it).
+        let lock_missing =
+            project.has(&join(&folder, "Cargo.toml")) && project.nearest(&folder, "Cargo.lock").is_none();
+        let prepared = if is_guarded(argv, verb_at) {
+            Prepared::unchanged(argv, Ecosystem::Cargo, &folder)
+        } else {
+            let words = with_inserted(argv, after, &["--locked"]);
+            Prepared::changed(argv, words, Ecosystem::Cargo, &folder)
+        };
+        Ok(Prepared { lock_missing, ..prepared })
     }
 
     fn env(&self, scratch: &Path, _project_dir: &str) -> EnvironmentChange {

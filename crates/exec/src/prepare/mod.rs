@@ -161,6 +161,15 @@ pub enum Selected {
     Text(Vec<String>),
 }
 
+/// A command that brings what a project depends on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ready {
+    /// Where it runs, from the top of the worktree; `""` is the top.
+    pub folder: String,
+    /// What is run.
+    pub argv: Vec<String>,
+}
+
 /// One ecosystem.
 pub trait Preparer: Sync {
     /// Which.
@@ -175,9 +184,9 @@ pub trait Preparer: Sync {
     fn prepare(&self, argv: &[String], project: &Project) -> Result<Prepared, Refused>;
     /// What its commands need in their environment. `scratch` is a folder of the run's own.
     fn env(&self, scratch: &Path, project_dir: &str) -> EnvironmentChange;
-    /// The commands that make a project ready before its gates, once per run (P35).
-    fn make_ready(&self, _project: &Project) -> Vec<Vec<String>> {
-        Vec::new()
+    /// What makes a project ready before its gates, where that is missing (P35).
+    fn make_ready(&self, _project: &Project) -> Option<Ready> {
+        None
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Change, Ecosystem, EnvironmentChange, Prepared, Preparer, Project, Refusal, Refused, Selected, base_name,
+    Change, Ecosystem, EnvironmentChange, Prepared, Preparer, Project, Ready, Refusal, Refused, Selected, base_name,
     project::join, with_inserted,
 };
 
@@ -114,13 +114,13 @@ impl Preparer for Node {
         EnvironmentChange { dropped: &["NPM_CONFIG_"], ..EnvironmentChange::default() }
     }
 
-    fn make_ready(&self, project: &Project) -> Vec<Vec<String>> {
-        let Some(folder) = project.nearest(project.cwd(), "package-lock.json") else { return Vec::new() };
+    fn make_ready(&self, project: &Project) -> Option<Ready> {
+        let folder = project.nearest(project.cwd(), "package-lock.json")?;
         let modules = join(&folder, "node_modules/");
         if project.files().any(|file| file.starts_with(&modules)) {
-            return Vec::new();
+            return None;
         }
-        vec![vec!["npm".to_owned(), "ci".to_owned()]]
+        Some(Ready { folder, argv: vec!["npm".to_owned(), "ci".to_owned()] })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use super::{
-    Change, Ecosystem, EnvironmentChange, Prepared, Preparer, Project, Refusal, Refused, Selected, base_name,
+    Change, Ecosystem, EnvironmentChange, Prepared, Preparer, Project, Ready, Refusal, Refused, Selected, base_name,
     project::join,
     uv::{self, Words},
     with_inserted,
@@ -112,13 +112,13 @@ impl Preparer for Python {
         }
     }
 
-    fn make_ready(&self, project: &Project) -> Vec<Vec<String>> {
-        let Some(folder) = project.nearest(project.cwd(), LOCK) else { return Vec::new() };
+    fn make_ready(&self, project: &Project) -> Option<Ready> {
+        let folder = project.nearest(project.cwd(), LOCK)?;
         let mut argv = vec!["uv".to_owned(), "sync".to_owned(), "--locked".to_owned()];
         if let (Some(set), _) = dev_set(project, &folder) {
             argv.extend([set.selector().to_owned(), "dev".to_owned()]);
         }
-        vec![argv]
+        Some(Ready { folder, argv })
     }
 }
 

@@ -466,7 +466,7 @@ fn gates_are_selected_by_what_changed() {
 #[test]
 fn projects_are_made_ready_by_their_lock() {
     let ready = |project: &Project| -> Vec<String> {
-        preparers().iter().flat_map(|preparer| preparer.make_ready(project)).map(|argv| argv.join(" ")).collect()
+        preparers().iter().flat_map(|preparer| preparer.make_ready(project)).map(|ready| ready.argv.join(" ")).collect()
     };
     assert_eq!(ready(&python(GROUP)), ["uv sync --locked --group dev"]);
     assert_eq!(ready(&python(NONE)), ["uv sync --locked"]);

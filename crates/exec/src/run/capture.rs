@@ -41,6 +41,7 @@ struct TextSink {
     owed: VecDeque<String>,
     clean: String,
     redacted: String,
+    ended: bool,
     store: HeadAndTail,
 }
 
@@ -56,6 +57,7 @@ impl Capture {
                     owed: VecDeque::new(),
                     clean: String::new(),
                     redacted: String::new(),
+                    ended: false,
                     store: HeadAndTail::create(path, *head, *tail)?,
                 };
                 (Sink::File(Box::new(sink)), *kill_past)
@@ -92,6 +94,16 @@ impl Capture {
         }
     }
 
+    /// Says that there is no more: what was held back, as it might have become a secret, goes to the readers, too.
+    pub(super) fn end(&mut self) {
+        if let Sink::File(sink) = &mut self.sink
+            && !std::mem::replace(&mut sink.ended, true)
+        {
+            sink.sanitizer.finish(&mut sink.clean);
+            sink.pass_on(true);
+        }
+    }
+
     /// Drops the readers: what they have not taken yet, they will not.
     pub(super) fn hang_up(&mut self) {
         if let Sink::File(sink) = &mut self.sink {
@@ -101,7 +113,8 @@ impl Capture {
     }
 
     /// Ends the output.
-    pub(super) fn finish(self) -> Captured {
+    pub(super) fn finish(mut self) -> Captured {
+        self.end();
         let Self { sink, written, cap } = self;
         match sink {
             Sink::Memory(bytes) => Captured {
@@ -112,12 +125,7 @@ impl Capture {
                 place: Place::Memory(bytes),
                 error: None,
             },
-            Sink::File(mut sink) => {
-                sink.sanitizer.finish(&mut sink.clean);
-                sink.pass_on(true);
-                sink.give();
-                sink.store.finish(written, written > cap)
-            }
+            Sink::File(sink) => sink.store.finish(written, written > cap),
         }
     }
 }

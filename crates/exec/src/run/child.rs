@@ -3,6 +3,8 @@
 
 use std::{io, os::fd::RawFd};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Limits, warden};
 use crate::sandbox::{Prepared, enter, write_file};
 
@@ -19,14 +21,17 @@ pub(super) const MESSAGE: usize = 8;
 
 /// All that the child needs, made ready before the fork.
 pub(super) struct Setup {
+    /// Read end: the server speaks to the warden, or is gone.
+    pub(super) control: RawFd,
+    /// Write end: the warden's record goes here, and before it what the child says.
+    pub(super) status: RawFd,
     pub(super) warden: warden::Brief,
     pub(super) sandbox: Prepared,
     pub(super) limits: Vec<(Resource, u64)>,
-    pub(super) status: RawFd,
 }
 
 /// Which kernel limit. The type of the constants differs between C libraries.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) enum Resource {
     AddressSpace,
     FileSize,
@@ -64,7 +69,7 @@ impl Setup {
             match libc::fork() {
                 -1 => Err(io::Error::last_os_error()),
                 0 => self.become_program(),
-                child => warden::watch(child, &self.warden),
+                child => warden::watch(child, self.control, self.status, &self.warden),
             }
         }
     }
@@ -75,6 +80,9 @@ impl Setup {
             libc::setsid();
             // Whatever some library forgot to mark must not reach the program.
             libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 4 /* CLOSE_RANGE_CLOEXEC */);
+            // The server's allocator asks for small pages, which is inherited; its children have the
+            // machine's setting.
+            libc::prctl(libc::PR_SET_THP_DISABLE, 0, 0, 0, 0);
             // Should memory run out, the program goes before the server does.
             let _ = write_file(c"/proc/self/oom_score_adj", b"500");
             for (resource, value) in &self.limits {

@@ -11,21 +11,27 @@
 
 mod capture;
 mod child;
+mod launch;
 mod pipes;
+mod spawner;
 mod supervise;
 mod tree;
 mod warden;
 
 use std::{
     collections::BTreeMap,
+    io,
+    os::fd::OwnedFd,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use model::{digest::Digest, limits};
-use tokio::sync::mpsc;
+use tokio::{net::unix::pipe, sync::mpsc};
 use tokio_util::sync::CancellationToken;
+
+pub use spawner::start_spawner;
 
 use crate::{
     redact::Redactor,
@@ -93,6 +99,32 @@ pub enum Stdin {
     /// These bytes, then the end of file. A process that closes early loses the rest; that is no
     /// error (L22).
     Bytes(Vec<u8>),
+    /// What is written to the other end of [`piped`] while it runs.
+    Piped(PipeEnd),
+}
+
+/// The end of a pipe that the process gets; good for one start.
+#[derive(Debug, Clone)]
+pub struct PipeEnd(Arc<Mutex<Option<OwnedFd>>>);
+
+impl PipeEnd {
+    fn take(&self) -> Option<OwnedFd> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// An input that is written while the process runs: what it gets, and the end to write to. Dropping
+/// that end is the end of file. Writing to a process that is gone, or has closed its input, fails.
+///
+/// # Errors
+/// When no pipe can be made.
+///
+/// # Panics
+/// Outside of a runtime with I/O.
+pub fn piped() -> io::Result<(Stdin, pipe::Sender)> {
+    let (sender, receiver) = pipe::pipe()?;
+    let end = receiver.into_blocking_fd()?;
+    Ok((Stdin::Piped(PipeEnd(Arc::new(Mutex::new(Some(end))))), sender))
 }
 
 /// Where standard error goes.

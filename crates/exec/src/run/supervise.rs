@@ -4,10 +4,7 @@
 use std::{
     fs, io,
     io::Read as _,
-    os::{
-        fd::{AsRawFd as _, OwnedFd},
-        unix::process::CommandExt as _,
-    },
+    os::fd::{AsRawFd as _, OwnedFd},
     process,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -18,17 +15,16 @@ use model::digest::Digest;
 use super::{
     Captured, Command, CommandEnd, Limit, NotStarted, Outcome, Place, Stderr, Stdin,
     capture::Capture,
-    child::{self, Setup},
+    child,
+    launch::{Ends, Launch},
     pipes::{Wake, do_not_block, drain, output_pipe, pipe, poll_on},
+    spawner::{self, Warden},
     warden::{self, Cause, Record},
 };
-use crate::sandbox::{Achieved, Prepared, SandboxReport, Step};
+use crate::sandbox::{Achieved, Prepared, SandboxReport, Step, Wanted};
 
 /// How long beyond limit and grace the warden is waited for.
 const WARDEN_LATE: Duration = Duration::from_millis(2_500);
-/// How often a program that is being written is tried again (`ETXTBSY`).
-const BUSY_TRIES: u32 = 5;
-
 /// The name of the variable by which a command's processes are found should its warden be killed.
 const MARK: &str = "PROOFHOUSE_COMMAND";
 
@@ -62,7 +58,7 @@ impl Drop for WakeOnDrop {
 /// Everything the server holds of a command that was started.
 struct Running<'c> {
     command: &'c Command,
-    warden: process::Child,
+    warden: Warden,
     /// To speak to the warden. While it is open, the server lives.
     control: OwnedFd,
     status: fs::File,
@@ -99,14 +95,15 @@ fn supervise(command: &Command, wake: &Wake) -> CommandEnd {
     } else {
         match start(command) {
             Err((kind, message)) => (Outcome::NotStarted { kind, message }, None, SandboxReport::none()),
-            Ok((mut running, setup)) => {
+            Ok((mut running, wanted)) => {
                 let (record, asked) = running.follow(wake, &mut out, err.as_mut());
-                let report = setup.sandbox.report(running.achieved());
-                let _ = running.warden.wait();
+                let report = wanted.report(running.achieved());
+                running.warden.wait();
                 (outcome_of(command, record, asked), record, report)
             }
         }
     };
+    out.end();
     // What a lossless reader does not take within this time after the end it will not take.
     let patience = Instant::now() + Duration::from_secs(5);
     while out.is_behind() && Instant::now() < patience && !command.cancel.is_cancelled() {
@@ -179,8 +176,8 @@ fn not_started(kind: NotStarted, message: String) -> CommandEnd {
     }
 }
 
-/// Forks warden and program. Comes back once the program was executed, or with why not.
-fn start(command: &Command) -> Result<(Running<'_>, Arc<Setup>), (NotStarted, String)> {
+/// Starts warden and program. Comes back once the program was executed, or with why not.
+fn start(command: &Command) -> Result<(Running<'_>, Wanted), (NotStarted, String)> {
     let other = |what: &str| {
         let what = what.to_owned();
         move |error: io::Error| (NotStarted::Other, format!("failed to {what}: {error}"))
@@ -205,60 +202,45 @@ fn start(command: &Command) -> Result<(Running<'_>, Arc<Setup>), (NotStarted, St
         Stderr::Merged => None,
         Stderr::Apart(_) => Some(output_pipe().map_err(other("make a pipe"))?),
     };
-    let stdin = match &command.stdin {
-        Stdin::Nothing => None,
+    let (given, input) = match &command.stdin {
+        Stdin::Nothing => (None, None),
         Stdin::Bytes(_) => {
             let (read, write) = pipe().map_err(other("make a pipe"))?;
             do_not_block(&write).map_err(other("make a pipe"))?;
-            Some((read, write))
+            (Some(read), Some(write))
         }
+        // Taken, not copied: were an end left here, a writer would not see the process go.
+        Stdin::Piped(end) => (end.take(), None),
     };
 
-    let setup = Arc::new(Setup {
+    let wanted = sandbox.wanted();
+    let mark = fresh_mark();
+    let launch = Launch {
+        argv: command.argv.clone(),
+        cwd: command.cwd.clone(),
+        env: command.env.clone().into_iter().chain([(MARK.to_owned(), mark.clone())]).collect(),
         warden: warden::Brief {
-            control: control_read.as_raw_fd(),
-            status: status_write.as_raw_fd(),
             timeout_ms: milliseconds(command.timeout),
             grace_ms: milliseconds(command.grace),
             processes: command.limits.processes.unwrap_or(0),
             memory: command.limits.memory.unwrap_or(0),
         },
-        sandbox,
         limits: child::resources(&command.limits),
-        status: status_write.as_raw_fd(),
-    });
-
-    let mark = fresh_mark();
-    let mut child = process::Command::new(program);
-    child.args(&command.argv[1..]).current_dir(&command.cwd).env_clear().envs(&command.env).env(MARK, &mark);
+        sandbox,
+    };
     let errors_write = match &stderr {
         Some((_, write)) => write.try_clone(),
         None => output_write.try_clone(),
     };
-    child.stderr(errors_write.map_err(other("copy a descriptor"))?);
-    child.stdout(output_write);
-    match &stdin {
-        Some((read, _)) => child.stdin(read.try_clone().map_err(other("copy a descriptor"))?),
-        None => child.stdin(process::Stdio::null()),
+    let ends = Ends {
+        stdin: given,
+        stdout: output_write,
+        stderr: errors_write.map_err(other("copy a descriptor"))?,
+        control: control_read,
+        status: status_write,
     };
-    let split = Arc::clone(&setup);
-    // SAFETY: `split` makes system calls only, on memory that was made before the fork.
-    unsafe { child.pre_exec(move || split.split()) };
-
-    let mut tries = 0;
-    let warden = loop {
-        match child.spawn() {
-            Err(error) if error.raw_os_error() == Some(libc::ETXTBSY) && tries < BUSY_TRIES => {
-                tries += 1;
-                std::thread::sleep(Duration::from_millis(10 << tries));
-            }
-            started => break started,
-        }
-    };
-    // Their ends in this process must go, or the end of the output would never be seen.
-    drop(child);
-    drop(status_write);
-    drop(control_read);
+    let errors = stderr.map(|(read, _)| read);
+    let warden = spawner::start(launch, ends);
     let mut status = fs::File::from(status);
     let warden = match warden {
         Ok(warden) => warden,
@@ -268,7 +250,6 @@ fn start(command: &Command) -> Result<(Running<'_>, Arc<Setup>), (NotStarted, St
             return Err(why_not(program, &error, &said));
         }
     };
-    let (errors, input) = (stderr.map(|(read, _)| read), stdin.map(|(_, write)| write));
     let running = Running {
         command,
         warden,
@@ -281,7 +262,7 @@ fn start(command: &Command) -> Result<(Running<'_>, Arc<Setup>), (NotStarted, St
         heard: Vec::new(),
         mark,
     };
-    Ok((running, setup))
+    Ok((running, wanted))
 }
 
 fn why_not(program: &str, error: &io::Error, said: &[u8]) -> (NotStarted, String) {
@@ -462,7 +443,7 @@ impl Running<'_> {
     /// The warden did not report: somebody killed it, or it hangs. Its processes are found by the
     /// mark in their environment.
     fn kill_by_mark(&mut self) {
-        let _ = self.warden.kill();
+        self.warden.kill();
         let mark = format!("{MARK}={}", self.mark).into_bytes();
         for _ in 0..50 {
             let mut found = false;

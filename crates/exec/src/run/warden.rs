@@ -1,7 +1,7 @@
 //! The warden: a process of a few system calls that sees to it that nothing a command started
 //! outlives the command or the server (F13).
 //!
-//! It is forked from the server together with the program and never executes anything. It is the
+//! It is forked from the server, or from its spawner, together with the program and never executes anything. It is the
 //! program's parent and the adoptive parent of whatever the program abandons, so that every
 //! process of the tree stays below it whatever sessions, groups and double forks they make. It
 //! ends the tree when the program has ended, when time is up, when a limit is passed, when the
@@ -12,6 +12,8 @@
 //! output.
 
 use std::os::fd::RawFd;
+
+use serde::{Deserialize, Serialize};
 
 use super::tree::Tree;
 
@@ -30,12 +32,8 @@ const TICK_MS: i64 = 50;
 const GIVE_UP_MS: i64 = 1_500;
 
 /// What the warden is told before the fork.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Brief {
-    /// Read end: the server speaks, or is gone.
-    pub(super) control: RawFd,
-    /// Write end: the record goes here.
-    pub(super) status: RawFd,
     pub(super) timeout_ms: i64,
     pub(super) grace_ms: i64,
     /// 0 = no limit.
@@ -93,15 +91,16 @@ impl Record {
     }
 }
 
-/// Watches `child` until it and all it started are gone, writes the record, and exits.
+/// Watches `child` until it and all it started are gone, writes the record to `report`, and exits. On `control`
+/// the server speaks, or is gone.
 ///
 /// # Safety
 /// Only in a process forked for this, right after the fork that made `child`.
-pub(super) unsafe fn watch(child: i32, brief: &Brief) -> ! {
+pub(super) unsafe fn watch(child: i32, control: RawFd, report: RawFd, brief: &Brief) -> ! {
     // SAFETY: system calls on descriptors and memory of this process, which belongs to us alone.
     unsafe {
         let started = now_ms();
-        keep_only(brief.control, brief.status);
+        keep_only(control, report);
         ignore_signals();
         libc::prctl(libc::PR_SET_NAME, c"ph-warden".as_ptr(), 0, 0, 0);
         // It carries a copy of the server's memory: nobody may look inside.
@@ -163,13 +162,13 @@ pub(super) unsafe fn watch(child: i32, brief: &Brief) -> ! {
             }
 
             let mut waits = [
-                libc::pollfd { fd: brief.control, events: libc::POLLIN, revents: 0 },
+                libc::pollfd { fd: control, events: libc::POLLIN, revents: 0 },
                 libc::pollfd { fd: pidfd, events: libc::POLLIN, revents: 0 },
             ];
             let wait = (deadline - now).min(next_look - now).clamp(1, TICK_MS) as i32;
             if libc::poll(waits.as_mut_ptr(), 2, wait) > 0 && waits[0].revents != 0 {
                 let mut word = 0u8;
-                match libc::read(brief.control, (&raw mut word).cast(), 1) {
+                match libc::read(control, (&raw mut word).cast(), 1) {
                     1 if word == SAY_TERM => {
                         if kill_at.is_none() {
                             record.cause = Cause::Asked as u8;
@@ -195,7 +194,7 @@ pub(super) unsafe fn watch(child: i32, brief: &Brief) -> ! {
 
         end(&mut tree, child, &mut record);
         let bytes = record.to_bytes();
-        libc::write(brief.status, bytes.as_ptr().cast(), bytes.len());
+        libc::write(report, bytes.as_ptr().cast(), bytes.len());
         libc::_exit(0)
     }
 }

@@ -15,7 +15,10 @@ mod rules;
 use std::{
     ffi::CString,
     io,
-    os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
+    os::{
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
     path::{Path, PathBuf},
 };
 
@@ -109,6 +112,10 @@ pub fn credential_stores(home: &Path) -> Vec<PathBuf> {
         ".pypirc",
         ".password-store",
         ".vault-token",
+        ".claude/.credentials.json",
+        ".codex/auth.json",
+        ".local/share/opencode/auth.json",
+        ".pi/agent/auth.json",
     ];
     STORES.iter().map(|store| home.join(store)).filter(|store| store.exists()).collect()
 }
@@ -184,11 +191,13 @@ impl SandboxReport {
 }
 
 /// A plan made ready: everything that needs memory or can fail slowly is done before the fork.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Prepared {
     /// The file rules; none where the kernel has no Landlock, or none were asked for.
+    #[serde(skip)]
     files: Option<OwnedFd>,
     /// Rules that deny TCP, for where there are no network namespaces.
+    #[serde(skip)]
     no_tcp: Option<OwnedFd>,
     wants_files: bool,
     wants_no_network: bool,
@@ -201,7 +210,7 @@ pub(crate) struct Prepared {
     is_root: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Bind {
     source: CString,
     target: CString,
@@ -236,26 +245,54 @@ impl Prepared {
         Ok(prepared)
     }
 
+    /// What it asks for.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            files: self.wants_files,
+            no_network: self.wants_no_network,
+            mounts: self.binds.iter().any(|bind| bind.essential),
+        }
+    }
+
+    /// Its descriptors: the file rules, and those that deny TCP.
+    pub(crate) fn rules(&self) -> (Option<BorrowedFd<'_>>, Option<BorrowedFd<'_>>) {
+        (self.files.as_ref().map(|rules| rules.as_fd()), self.no_tcp.as_ref().map(|rules| rules.as_fd()))
+    }
+
+    /// Puts back [`Prepared::rules`] in a process that it was told to.
+    pub(crate) fn set_rules(&mut self, files: Option<OwnedFd>, no_tcp: Option<OwnedFd>) {
+        (self.files, self.no_tcp) = (files, no_tcp);
+    }
+}
+
+/// What a plan asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    files: bool,
+    no_network: bool,
+    /// Folders have to be mounted over others.
+    mounts: bool,
+}
+
+impl Wanted {
     /// What was reached of it.
-    pub(crate) fn report(&self, achieved: Achieved) -> SandboxReport {
+    pub(crate) fn report(self, achieved: Achieved) -> SandboxReport {
         let mut missing = Vec::new();
-        let essential = self.binds.iter().any(|bind| bind.essential);
-        if self.wants_files && !achieved.has(Achieved::FILES) {
+        if self.files && !achieved.has(Achieved::FILES) {
             missing.push("files are not fenced: this kernel has no Landlock".to_owned());
         }
-        if essential && !achieved.has(Achieved::MOUNTS) {
+        if self.mounts && !achieved.has(Achieved::MOUNTS) {
             missing.push("the repository's .git is not protected: no mount namespace can be made here".to_owned());
         }
-        if self.wants_no_network && !achieved.has(Achieved::NETWORK) {
+        if self.no_network && !achieved.has(Achieved::NETWORK) {
             missing.push(if achieved.has(Achieved::NO_TCP) {
                 "the network is open but for TCP: no network namespace can be made here".to_owned()
             } else {
                 "the network is open: no network namespace can be made here".to_owned()
             });
         }
-        let files_met =
-            self.wants_files && achieved.has(Achieved::FILES) && (!essential || achieved.has(Achieved::MOUNTS));
-        let network_met = self.wants_no_network && achieved.has(Achieved::NETWORK);
+        let files_met = self.files && achieved.has(Achieved::FILES) && (!self.mounts || achieved.has(Achieved::MOUNTS));
+        let network_met = self.no_network && achieved.has(Achieved::NETWORK);
         SandboxReport {
             files: if files_met { Files::Enforced } else { Files::None },
             network: if network_met { Network::Off } else { Network::Open },
@@ -351,10 +388,10 @@ mod tests {
             (mounts | network, (Files::None, Network::Off, By::Landlock, 1)),
             (0, (Files::None, Network::Open, By::None, 3)),
         ] {
-            let report = prepared.report(Achieved(achieved));
+            let report = prepared.wanted().report(Achieved(achieved));
             let got = (report.files, report.network, report.by, report.missing.len());
             assert_eq!(got, expected, "{achieved}: {:?}", report.missing);
         }
-        assert_eq!(Prepared::new(&SandboxPlan::none()).unwrap().report(Achieved(0)), SandboxReport::none());
+        assert_eq!(Prepared::new(&SandboxPlan::none()).unwrap().wanted().report(Achieved(0)), SandboxReport::none());
     }
 }

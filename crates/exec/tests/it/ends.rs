@@ -1,4 +1,4 @@
-//! How commands end, and that nothing of them is left. F13, F14 (memory, processes), P24, P33, P43.
+//! How commands end, and that nothing of them is left. F13, F14 (memory, processes), P24, P33, P43, X41.
 
 use std::time::{Duration, Instant};
 

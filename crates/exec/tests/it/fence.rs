@@ -185,7 +185,12 @@ async fn temporary_files_are_private() {
     assert!(place.has("data/runs/1/tmp/seen-by-run"));
 
     let place = Place::below(Path::new("/var/tmp"));
-    let (end, text) = printed(place.fenced("write /tmp/seen-by-run , write /var/tmp/x")).await;
+    let mut command = place.fenced("write /tmp/seen-by-run , write /var/tmp/x");
+    // This repository may itself lie in /tmp, which the command does not see.
+    let child = place.at("work/child");
+    fs::copy(&command.argv[0], &child).unwrap();
+    command.argv[0] = child.display().to_string();
+    let (end, text) = printed(command).await;
     assert!(text.contains("wrote /tmp/seen-by-run") && text.contains("refused: write"), "{text} {end:?}");
     assert!(place.has("data/runs/1/tmp/seen-by-run") && !Path::new("/tmp/seen-by-run").exists());
 }

@@ -6,13 +6,15 @@ use globset::Glob;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{ANY_REPO, Block, CommandRule, Decision, Policy};
+use super::{ANY_REPO, APPROVAL_WAIT_S, Block, CommandRule, Decision, DispatchRules, Policy, ToolRule};
 use crate::{
+    dispatch::Apply,
     problem::FieldError,
     proof::{
         form::{Form, below},
         places::inside,
     },
+    role::TIMEOUT_MAX_S,
 };
 
 /// Entries of any list.
@@ -37,6 +39,7 @@ pub(super) fn policy(document: &Value) -> Result<Policy, Vec<FieldError>> {
         max_change_bytes: form.number("max_change_bytes", 0..=1 << 40).unwrap_or(default.max_change_bytes),
         symlinks: form.choice("symlinks", &["inside", "none"]).unwrap_or(default.symlinks),
         commands: commands(&mut form),
+        tools: tools(&mut form),
         env_allow: form.set("env_allow", ENTRIES, variable).unwrap_or(default.env_allow),
         network: form.choice("network", &["off", "on"]).unwrap_or(default.network),
         require_sandbox: form.flag("require_sandbox").unwrap_or(default.require_sandbox),
@@ -55,7 +58,7 @@ pub(super) fn policy(document: &Value) -> Result<Policy, Vec<FieldError>> {
             }
         },
         allow_unproven: form.flag("allow_unproven").unwrap_or(default.allow_unproven),
-        dispatch: block(&mut form, "dispatch"),
+        dispatch: dispatch(&mut form),
         solve: block(&mut form, "solve"),
         proof: block(&mut form, "proof"),
         eval: block(&mut form, "eval"),
@@ -126,6 +129,50 @@ fn commands(form: &mut Form<'_>) -> Vec<CommandRule> {
         }
         form.absorb(rule);
     }
+    rules
+}
+
+fn tools(form: &mut Form<'_>) -> Vec<ToolRule> {
+    let mut rules: Vec<ToolRule> = Vec::new();
+    for (at, item) in form.list("tools", ENTRIES).unwrap_or_default() {
+        let mut rule = Form::new(item, at);
+        if item.is_object() {
+            let tool = rule.one("tool", |text| short(text).map(str::to_owned));
+            let decision = rule.choice("decision", &["allow", "ask", "deny"]).unwrap_or(Decision::Deny);
+            match tool {
+                Some(tool) if rules.iter().any(|known| known.tool == tool) => rule.wrong("tool", "is listed twice"),
+                Some(tool) => rules.push(ToolRule { tool, decision }),
+                None => {}
+            }
+        }
+        form.absorb(rule);
+    }
+    rules
+}
+
+fn dispatch(form: &mut Form<'_>) -> DispatchRules {
+    let default = DispatchRules::default();
+    let Some(value) = form.value("dispatch") else { return default };
+    let mut block = Form::new(value, form.pointer("dispatch"));
+    let mode = |text: &str| match text {
+        "worktree" => Ok(Apply::Worktree),
+        "in_place" => Ok(Apply::InPlace),
+        "none" => Ok(Apply::None),
+        _ => Err("must be one of worktree, in_place, none".to_owned()),
+    };
+    let seconds = block.number("max_timeout_s", 1..=TIMEOUT_MAX_S).and_then(|number| u32::try_from(number).ok());
+    let rules = DispatchRules {
+        apply: block.set("apply", 3, mode).unwrap_or(default.apply),
+        allow_delete: block.flag("allow_delete").unwrap_or(default.allow_delete),
+        max_cost_micro_usd: block.number("max_cost_micro_usd", 0..=1 << 50),
+        max_timeout_s: seconds.unwrap_or(default.max_timeout_s),
+        close_on_proof: block.flag("close_on_proof").unwrap_or(default.close_on_proof),
+        approval_wait_s: block
+            .number("approval_wait_s", 1..=u64::from(APPROVAL_WAIT_S))
+            .and_then(|number| u32::try_from(number).ok())
+            .unwrap_or(default.approval_wait_s),
+    };
+    form.absorb(block);
     rules
 }
 
@@ -247,6 +294,7 @@ mod tests {
             "env_allow": ["A-B", "PROOFHOUSE_TOKEN", "OK"],
             "network": "maybe",
             "require_sandbox": "yes",
+            "dispatch": {"apply": ["mail"], "max_timeout_s": 0, "y": 1},
             "proof": {"x": 1},
             "typo": 1,
         });
@@ -275,6 +323,9 @@ mod tests {
                 "/env_allow/1",
                 "/network",
                 "/require_sandbox",
+                "/dispatch/max_timeout_s",
+                "/dispatch/apply/0",
+                "/dispatch/y",
                 "/proof/x",
                 "/typo",
             ]

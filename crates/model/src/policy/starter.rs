@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ANY_REPO, CommandRule, Decision, Policy, read};
+use super::{ANY_REPO, CommandRule, Decision, Policy, ToolRule, read};
 
 /// Paths that no change may touch: secrets, and what says how the project is proved (X52).
 pub(super) const DENIED_PATHS: &[&str] =
@@ -15,6 +15,9 @@ pub(super) const DENIED_CONTENT: &[&str] = &[
     r"\b(AKIA|ASIA)[0-9A-Z]{16}\b",
     r#"(?i)\b[a-z0-9_]*(api_?key|token|secret)\b["']?\s*[:=]\s*["'][A-Za-z0-9+/=_.\-]{16,}["']"#,
 ];
+
+/// Agents that the starter admits; the first is the one taken where nobody names another.
+const AGENTS: &[&str] = &["claude", "codex", "opencode", "pi", "acp", "command", "builtin", "scripted"];
 
 /// What each ecosystem runs its tests and checks with.
 const PROGRAMS: &[(&[&str], &[&str])] = &[
@@ -63,6 +66,10 @@ impl Policy {
         Self {
             allowed_paths: BTreeMap::from([(ANY_REPO.to_owned(), vec![".".to_owned()])]),
             commands,
+            // What an agent asks about and no rule names, a person decides.
+            tools: vec![ToolRule { tool: "*".to_owned(), decision: Decision::Ask }],
+            // A worker's owner says on that machine which of them there are at all (D62).
+            agents: AGENTS.iter().map(|agent| (*agent).to_owned()).collect(),
             ..Self::default()
         }
     }

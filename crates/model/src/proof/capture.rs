@@ -245,7 +245,7 @@ pub(super) fn read_gates(
 fn known_gate(item: &Value, at: String, around: &dyn Surroundings, unknown: &mut Vec<FieldError>) -> Option<GateName> {
     let name = item.as_str().and_then(|text| text.parse::<GateName>().ok()).filter(|name| around.gate(name).is_some());
     if name.is_none() {
-        unknown.push(FieldError::new(at, "is not a gate of this project"));
+        unknown.push(FieldError::new(at, super::run::no_gate(item)));
     }
     name
 }
@@ -391,7 +391,7 @@ pub(super) fn read_related(
         match id {
             id if Some(id) == own => Err("is the requirement itself".to_owned()),
             id if around.has_requirement(id) => Ok(id),
-            _ => Err("is not a requirement of this project".to_owned()),
+            _ => Err(format!("{id} is not a requirement of this project")),
         }
     })
 }

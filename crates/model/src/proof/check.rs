@@ -136,6 +136,11 @@ pub struct Question<'a> {
     pub settings: &'a ProofSettings,
 }
 
+/// A number of requirements with its verb.
+fn requirements(count: u32) -> String {
+    if count == 1 { "1 requirement is".to_owned() } else { format!("{count} requirements are") }
+}
+
 /// The answer to a question.
 pub fn check<'a>(question: &Question<'_>, checked: impl IntoIterator<Item = Checked<'a>>) -> CheckAnswer {
     let settings = question.settings;
@@ -186,7 +191,7 @@ pub fn check<'a>(question: &Question<'_>, checked: impl IntoIterator<Item = Chec
     let clear = blocking.is_empty() && (!empty || allow_empty);
     let mut warnings = Vec::new();
     if stale > 0 {
-        warnings.push(format!("{stale} requirements rest on proof of another tree"));
+        warnings.push(format!("{} resting on proof of another tree", requirements(stale)));
     }
     if question.tree.is_none() {
         warnings.push("the files have no tree name (a dirty submodule?), so no proof is fresh on them".to_owned());
@@ -202,14 +207,14 @@ pub fn check<'a>(question: &Question<'_>, checked: impl IntoIterator<Item = Chec
         (false, true) => "no requirement is in scope, so nothing is proven".to_owned(),
         (true, false) => {
             let waived = if counts.waived > 0 { format!(", {} of them waived", counts.waived) } else { String::new() };
-            format!("{} requirements are clear{waived}", counts.clear)
+            format!("{} clear{waived}", requirements(counts.clear))
         }
         (false, false) => {
             let first = blocking.first().and_then(|one| Some((one, one.gates.first()?)));
             let first = first.map_or(String::new(), |(one, gate)| {
                 format!(", first {} ({} {})", one.requirement, gate.gate, gate.reason)
             });
-            format!("{} of {} requirements are in the way{first}", counts.blocking, counts.in_scope)
+            format!("{} of {} in the way{first}", counts.blocking, requirements(counts.in_scope))
         }
     };
     CheckAnswer {

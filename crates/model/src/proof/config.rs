@@ -180,10 +180,17 @@ impl ProjectConfig {
             .map_err(|invalid| error(bytes, invalid.valid_up_to(), "the file is not UTF-8".to_owned()))?;
         let raw: RawFile = toml::from_str(text).map_err(|wrong| {
             let at = wrong.span().map_or(0, |span| span.start);
-            error(bytes, at, wrong.message().trim().replace('\n', "; "))
+            error(bytes, at, in_plain_words(wrong.message()))
         })?;
         validated(raw).map_err(|(span, message)| error(bytes, span.start, message))
     }
+}
+
+/// What the TOML reader says, in words that people who write the file use.
+fn in_plain_words(said: &str) -> String {
+    let said = said.trim().replace('\n', "; ");
+    let said = said.replace("expected a sequence", r#"expected a list, such as ["./check", "--all"]"#);
+    said.replace("invalid type: sequence", "invalid type: list").replace("invalid type: map", "invalid type: table")
 }
 
 /// Line and column, from 1, in characters.
@@ -247,7 +254,8 @@ fn gate_config(whole: Range<usize>, raw: RawGate) -> Result<GateConfig, Wrong> {
     }
     if let Some(runner) = raw.runner {
         if !RUNNERS.contains(&runner.get_ref().as_str()) {
-            return Err((runner.span(), format!("unknown runner; expected one of {}", RUNNERS.join(", "))));
+            let words = format!("unknown runner {:?}; expected one of {}", runner.get_ref(), RUNNERS.join(", "));
+            return Err((runner.span(), words));
         }
         let is_command = runner.get_ref() == "command";
         if is_command && gate.argv.is_empty() {

@@ -104,8 +104,12 @@ impl CommandRecord {
         let output = self.output.iter().map(|output| output.blob);
         let results = self.results.iter().filter_map(|results| results.blob);
         let artifacts = self.artifacts.iter().map(|artifact| artifact.blob);
+        // The order of its fields is that of the type. A record is text and numbers, so it always has a
+        // JSON form.
+        let record = Digest::of(&serde_json::to_vec(self).unwrap_or_default());
         SealedCommand {
             digest: self.digest,
+            record,
             exit_code: self.exit_code,
             blobs: output.chain(results).chain(artifacts).collect(),
         }
@@ -153,6 +157,8 @@ impl CommandIdentity<'_> {
 pub struct SealedCommand {
     /// The command.
     pub digest: Digest,
+    /// Over the whole of its record: argv, times, signal and all that a reader is shown.
+    pub record: Digest,
     /// Its exit code, if it had one.
     pub exit_code: Option<i32>,
     /// Output, results and artifacts, in this order.
@@ -238,7 +244,8 @@ impl Evidence {
             .push(&serde_json::to_vec(&self.cases).unwrap_or_default())
             .text(&self.commands.len().to_string());
         for command in &self.commands {
-            fields.push(command.digest.bytes()).maybe(command.exit_code.map(|code| code.to_string()).as_deref());
+            fields.push(command.digest.bytes()).push(command.record.bytes());
+            fields.maybe(command.exit_code.map(|code| code.to_string()).as_deref());
             fields.text(&command.blobs.len().to_string());
             for blob in &command.blobs {
                 fields.push(blob.bytes());

@@ -18,6 +18,7 @@ fn evidence() -> Evidence {
         run: RunId::from_uuid(Uuid::from_u128(2)),
         commands: vec![SealedCommand {
             digest: Digest::of(b"command"),
+            record: Digest::of(b"record"),
             exit_code: Some(0),
             blobs: vec![Digest::of(b"output"), Digest::of(b"results")],
         }],
@@ -45,7 +46,7 @@ fn any_sealed_field_that_changes_breaks_the_seal() {
     let good = evidence();
     assert_eq!(damage(&good, Some(good.seal)), Intact::Sound);
     type Change = (&'static str, fn(&mut Evidence));
-    let changes: [Change; 21] = [
+    let changes: [Change; 22] = [
         ("project", |e| e.project = ProjectId::from_uuid(Uuid::nil())),
         ("requirement", |e| e.requirement = RequirementNumber::new(8).unwrap()),
         ("gate", |e| e.gate = "e2e".parse().unwrap()),
@@ -61,13 +62,15 @@ fn any_sealed_field_that_changes_breaks_the_seal() {
         ("message", |e| e.message.push('x')),
         ("case", |e| e.cases[0].outcome = CaseOutcome::Skipped),
         ("command", |e| e.commands[0].digest = Digest::of(b"")),
+        ("record", |e| e.commands[0].record = Digest::of(b"")),
         ("exit", |e| e.commands[0].exit_code = Some(1)),
         ("no exit", |e| e.commands[0].exit_code = None),
         ("blob", |e| e.commands[0].blobs[0] = Digest::of(b"")),
         ("blob order", |e| e.commands[0].blobs.reverse()),
         ("blob moved", |e| {
             let blob = e.commands[0].blobs.pop().unwrap();
-            e.commands.push(SealedCommand { digest: Digest::of(b"x"), exit_code: None, blobs: vec![blob] });
+            let other = e.commands[0].record;
+            e.commands.push(SealedCommand { digest: other, record: other, exit_code: None, blobs: vec![blob] });
         }),
         ("review", |e| {
             e.review = Some(ReviewRecord {

@@ -311,6 +311,7 @@ fn resolve_one(
                 pass: own.pass_exit.clone().unwrap_or_else(|| vec![0]),
                 ok: own.ok_exit.clone(),
                 unproven: own.unproven_exit.clone(),
+                broken: Vec::new(),
             },
             repeat: own.repeat.unwrap_or(true),
             exclusive: own.exclusive.unwrap_or(entry.is_some_and(|entry| entry.exclusive)),
@@ -340,6 +341,7 @@ mod tests {
         }
     }
 
+    // X5
     #[test]
     fn the_catalogue_has_its_order_and_its_limits() {
         let settings = ProofSettings::default();

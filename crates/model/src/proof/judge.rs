@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use super::exits::Exits;
 use super::{
     requirement::{Rule, RuleHow, RuleId},
     results::{Case, CaseCounts, CaseOutcome, ParsedResults, ParserKind, ResultsFault, ResultsProblem},
@@ -15,34 +16,6 @@ use super::{
 
 /// The most cases kept with one obligation's evidence.
 pub const CASES_KEPT: usize = 500;
-
-/// Which exit codes mean what; anything else is `exit_code`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Exits {
-    /// Codes that pass.
-    pub pass: Vec<i32>,
-    /// Codes that say that the tool worked, whatever it found: judged by the results (scanners).
-    pub ok: Vec<i32>,
-    /// Codes that say that nothing was looked at: `skipped`.
-    pub unproven: Vec<i32>,
-}
-
-impl Default for Exits {
-    fn default() -> Self {
-        Self { pass: vec![0], ok: Vec::new(), unproven: Vec::new() }
-    }
-}
-
-impl Exits {
-    fn passes(&self, code: i32) -> bool {
-        self.pass.contains(&code)
-    }
-
-    fn explains_itself(&self, code: i32) -> bool {
-        self.passes(code) || self.ok.contains(&code)
-    }
-}
 
 /// How a command ended. `exited` is the only end that has an exit code; none is ever invented (X4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -282,6 +255,13 @@ fn without_exit(end: &CommandEnd) -> Result<i32, Ended> {
     Err(Ended::of(reason, message))
 }
 
+/// P43: the tool says by its exit code that it did not work. A test that failed before is no less failed.
+fn broken(command: &CommandResult, code: i32) -> Option<Ended> {
+    let failed = matches!(&command.results, ResultsRead::Read { results } if results.counts.failed > 0);
+    (command.exits.broken.contains(&code) && !failed)
+        .then(|| Ended::of(Reason::RunnerError, format!("exit code {code}: the tool reports an error of its own")))
+}
+
 /// The exit code as the one case (`exit`, and a named test that is its own command).
 fn by_exit(command: &CommandResult, code: i32) -> Ended {
     if command.exits.passes(code) {
@@ -360,6 +340,9 @@ fn look(name: &str, command: &CommandResult) -> Look {
         Ok(code) => code,
         Err(ended) => return Look::Unanswered(ended),
     };
+    if let Some(ended) = broken(command, code) {
+        return Look::Unanswered(ended);
+    }
     if !command.parser.lists_tests() {
         // Only planned for a named test when the command itself is that test (`{test}` in argv).
         let ended = by_exit(command, code);
@@ -373,7 +356,7 @@ fn look(name: &str, command: &CommandResult) -> Look {
     let own: Vec<&Case> = results.cases.iter().filter(|case| case.is_called(name)).collect();
     if own.is_empty() {
         return match &results.fault {
-            Some(fault) => Look::Unanswered(faulty(fault)),
+            Some(fault) => Look::Unanswered(faulty(fault, command, code)),
             None => Look::Absent,
         };
     }
@@ -381,7 +364,7 @@ fn look(name: &str, command: &CommandResult) -> Look {
     let ended = if let Some(bad) = bad {
         Ended::of(Reason::TestFailed, said(bad))
     } else if let Some(fault) = results.fault.as_ref().filter(|fault| spoils_named(fault)) {
-        faulty(fault)
+        faulty(fault, command, code)
     } else if own.iter().any(|case| case.outcome == CaseOutcome::Skipped) {
         Ended::of(Reason::Skipped, format!("{name} was skipped"))
     } else if command.exits.explains_itself(code) || results.counts.bad() > 0 || results.fault.is_some() {
@@ -404,7 +387,7 @@ fn spoils_named(fault: &ResultsFault) -> bool {
     }
 }
 
-fn faulty(fault: &ResultsFault) -> Ended {
+fn faulty(fault: &ResultsFault, command: &CommandResult, code: i32) -> Ended {
     let (reason, message) = match fault {
         ResultsFault::PlanMissing => (Reason::ResultMismatch, "the results have no plan".to_owned()),
         ResultsFault::PlanNotMet { planned, seen } => {
@@ -415,6 +398,10 @@ fn faulty(fault: &ResultsFault) -> Ended {
             (Reason::CollectionError, format!("the tests could not be built or collected: {text}"))
         }
         ResultsFault::Tool { text } => (Reason::RunnerError, format!("the tool reports an error of its own: {text}")),
+        // P45: what cannot be read is worth what the exit code says.
+        ResultsFault::OutputCut if !command.exits.passes(code) => {
+            (Reason::ExitCode, format!("exit code {code}; the output was cut before it could be read"))
+        }
         ResultsFault::OutputCut => (Reason::ResultsInvalid, "the output was cut before it could be read".to_owned()),
     };
     Ended::of(reason, message)
@@ -434,6 +421,9 @@ fn suite_of(command: &CommandResult) -> Ended {
         Ok(code) => code,
         Err(ended) => return ended,
     };
+    if let Some(ended) = broken(command, code) {
+        return ended;
+    }
     let itself = |ended: Ended| {
         let outcome = case_outcome(ended.outcome);
         let message = ended.message.clone();
@@ -457,7 +447,7 @@ fn suite_of(command: &CommandResult) -> Ended {
         let reason = if collected { Reason::CollectionError } else { Reason::TestFailed };
         Ended::of(reason, format!("{} of {} cases failed{first}", counts.bad(), counts.total()))
     } else if let Some(fault) = &results.fault {
-        faulty(fault)
+        faulty(fault, command, code)
     } else if counts.total() == 0 {
         // Also a code of the tool's own for "nothing was collected", where it is listed in `ok`.
         if command.exits.explains_itself(code) || command.exits.unproven.contains(&code) {
@@ -480,7 +470,7 @@ fn suite_of(command: &CommandResult) -> Ended {
 
 fn scan(command: &CommandResult, code: i32, results: &ParsedResults) -> Ended {
     if let Some(fault) = &results.fault {
-        faulty(fault)
+        faulty(fault, command, code)
     } else if results.judged_findings > 0 {
         Ended::of(Reason::Findings, format!("{} findings", results.judged_findings))
     } else if command.exits.unproven.contains(&code) {
@@ -498,7 +488,7 @@ fn mismatch(code: i32, results: &ParsedResults) -> Ended {
 }
 
 fn said(case: &Case) -> String {
-    match case.message.as_deref().and_then(|text| text.lines().next()) {
+    match case.message.as_deref().and_then(super::results::headline) {
         Some(line) => format!("{}: {}", case.name, super::results::cut(line, 300)),
         None => case.name.clone(),
     }

@@ -14,7 +14,7 @@ fn exited(code: i32, parser: ParserKind, results: ResultsRead) -> CommandResult 
         end: CommandEnd::Exited { code },
         parser,
         results,
-        exits: Exits { pass: vec![0], ok: vec![10], unproven: vec![77] },
+        exits: Exits { pass: vec![0], ok: vec![10], unproven: vec![77], broken: vec![3] },
     }
 }
 
@@ -54,6 +54,8 @@ fn a_named_test_is_judged_by_its_own_result() {
         (0, &[("a", S)], Some(R::Skipped)),
         (1, &[("a", P)], Some(R::ResultMismatch)),
         (10, &[("a", P)], None),
+        (3, &[("a", P)], Some(R::RunnerError)),
+        (3, &[("a", F)], Some(R::TestFailed)),
         (1, &[("a", P), ("b", F)], None),                 // b answers for itself
         (1, &[("a", F)], Some(R::TestFailed)),
         (0, &[("a", P), ("a", P)], None),
@@ -183,6 +185,11 @@ fn each_format_has_its_own_faults() {
     // ... and says why a test is not there, or that the suite did not all run.
     assert_eq!(reason(&suite, &[tap(collection.clone())]), Some(R::CollectionError));
     assert_eq!(reason(&suite, &[tap(ResultsFault::OutputCut)]), Some(R::ResultsInvalid));
+    // P45: unproven where the exit code passes, failed where it does not.
+    let cut = ParsedResults { fault: Some(ResultsFault::OutputCut), ..cases(&[("b", P)]) };
+    let cut = exited(101, ParserKind::CargoText, read(cut));
+    assert_eq!(reason(&suite, std::slice::from_ref(&cut)), Some(R::ExitCode));
+    assert_eq!(reason(&test, &[cut]), Some(R::ExitCode));
     let empty = ParsedResults { fault: Some(collection), ..cases(&[]) };
     assert_eq!(reason(&test, &[exited(101, ParserKind::CargoText, read(empty))]), Some(R::CollectionError));
 
@@ -198,6 +205,13 @@ fn each_format_has_its_own_faults() {
     assert_eq!(reason(&suite, &[sarif(10, 2, None)]), Some(R::Findings));
     let tool = Some(ResultsFault::Tool { text: String::new() });
     assert_eq!(reason(&suite, &[sarif(0, 0, tool)]), Some(R::RunnerError));
+
+    // P43: the tool's own trouble, which some of them also write among the cases, is none of the work's.
+    for (of, expected) in [(E, R::RunnerError), (P, R::RunnerError), (F, R::TestFailed)] {
+        let pytest = exited(3, ParserKind::Junit, read(cases(&[("internal", of)])));
+        assert_eq!(reason(&suite, &[pytest]), Some(expected));
+    }
+    assert_eq!(reason(&suite, &[exited(3, ParserKind::Exit, ResultsRead::None)]), Some(R::RunnerError));
 
     for (code, expected) in [(0, None), (77, Some(R::Skipped)), (10, Some(R::ExitCode)), (1, Some(R::ExitCode))] {
         let command = exited(code, ParserKind::Exit, ResultsRead::None);

@@ -10,6 +10,7 @@ pub mod check;
 pub mod classify;
 pub mod config;
 pub mod evidence;
+pub mod exits;
 pub mod form;
 pub mod gate;
 pub mod judge;

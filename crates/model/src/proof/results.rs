@@ -113,6 +113,14 @@ impl Case {
     }
 }
 
+/// The line of a failure that says what went wrong. A panic of Rust tells where first.
+pub(super) fn headline(message: &str) -> Option<&str> {
+    let mut lines = message.lines().filter(|line| !line.trim().is_empty());
+    let is_place = |line: &&str| line.starts_with("thread '") && line.contains("panicked at ") && line.ends_with(':');
+    let first = lines.clone().next();
+    lines.find(is_place).and_then(|_| lines.next()).or(first)
+}
+
 /// The longest prefix of `text` that is at most `bytes` long and ends between two characters.
 pub fn cut(text: &str, bytes: usize) -> &str {
     if text.len() <= bytes {
@@ -381,6 +389,21 @@ impl ResultsProblem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // What a person reads first of a failure is what went wrong, not where.
+    #[test]
+    fn the_headline_of_a_failure_is_what_went_wrong() {
+        for (message, line) in [
+            ("1 is not 2\nat x.js:3", Some("1 is not 2")),
+            ("thread 'a' (7) panicked at src/a.rs:1:2:\nassertion failed\n  left: 1", Some("assertion failed")),
+            ("it printed this\nthread 'a' panicked at src/a.rs:1:2:\nboom", Some("boom")),
+            ("thread 'a' panicked at src/a.rs:1:2:", Some("thread 'a' panicked at src/a.rs:1:2:")),
+            ("\n  \nlate", Some("late")),
+            ("", None),
+        ] {
+            assert_eq!(headline(message), line, "{message:?}");
+        }
+    }
 
     #[test]
     fn trimming_keeps_what_rules_ask_for_and_the_counts() {

@@ -107,7 +107,7 @@ impl ProofRunConfig {
         let mode = form.choice("mode", &Mode::WORDS).unwrap_or_default();
         let requirements = form.set("requirements", limits::FILTER_IDS, |text| {
             let id: RequirementNumber = text.parse().map_err(|wrong| format!("{wrong}"))?;
-            if is_requirement(id) { Ok(id) } else { Err("is not a requirement of this project".to_owned()) }
+            if is_requirement(id) { Ok(id) } else { Err(format!("{id} is not a requirement of this project")) }
         });
         if body.get("requirements").and_then(Value::as_array).is_some_and(Vec::is_empty) {
             form.wrong("requirements", "must name at least one requirement, or be left out");
@@ -179,10 +179,18 @@ fn read_gate_filter(
         match item.as_str().and_then(|text| text.parse::<GateName>().ok()).filter(&is_gate) {
             Some(gate) if gates.contains(&gate) => {}
             Some(gate) => gates.push(gate),
-            None => unknown.push(FieldError::new(at, "is not a gate of this project")),
+            None => unknown.push(FieldError::new(at, no_gate(item))),
         }
     }
     Some(gates)
+}
+
+/// Names what was given, as far as it is a name.
+pub(super) fn no_gate(given: &Value) -> String {
+    match given.as_str() {
+        Some(name) => format!("{:?} is not a gate of this project", name.chars().take(64).collect::<String>()),
+        None => "is not the name of a gate".to_owned(),
+    }
 }
 
 fn read_ref(value: &Value, at: String, bad: &mut Vec<FieldError>) -> Option<RefName> {

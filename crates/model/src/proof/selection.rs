@@ -147,7 +147,8 @@ pub fn select<'a>(
         }
     }
     for (gate, count) in disabled {
-        selection.notes.push(format!("gate {gate} is off: {count} obligations are left out; name it to run it"));
+        let obligations = if count == 1 { "1 obligation is".to_owned() } else { format!("{count} obligations are") };
+        selection.notes.push(format!("gate {gate} is off: {obligations} left out; name it to run it"));
     }
     if config.mode == Mode::Changed && !changes.are_known() {
         selection.notes.push("the changed files could not be found out, so everything is in scope".to_owned());
@@ -158,7 +159,8 @@ pub fn select<'a>(
         selection.message = message;
     } else {
         let requirements = seen as usize - selection.diagnostics.len();
-        selection.message = format!("{} gates of {requirements} requirements", selection.gates.len());
+        let many = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+        selection.message = format!("{} of {}", many(selection.gates.len(), "gate"), many(requirements, "requirement"));
     }
     selection
 }

@@ -7,6 +7,7 @@ use axum::{
 };
 use model::id::RunId;
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -60,9 +61,13 @@ async fn resume(
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Retry {
-    /// How much of it; the kind's first mode when absent (proof: `not_passed`).
+    /// How much of it; the kind's first mode when absent (proof: `not_passed`, dispatch: `fresh`).
     #[serde(default)]
     mode: Option<RetryMode>,
+    /// What shall be otherwise than in the run that is tried again; only for kinds that take it (dispatch).
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    config: Option<Value>,
 }
 
 /// How much of an ended run is tried again.
@@ -73,6 +78,10 @@ enum RetryMode {
     NotPassed,
     /// Everything.
     All,
+    /// The whole work anew.
+    Fresh,
+    /// What is stored of it is applied again; nothing is done anew.
+    ReuseResult,
 }
 
 impl RetryMode {
@@ -80,6 +89,8 @@ impl RetryMode {
         match self {
             Self::NotPassed => "not_passed",
             Self::All => "all",
+            Self::Fresh => "fresh",
+            Self::ReuseResult => "reuse_result",
         }
     }
 }
@@ -97,6 +108,6 @@ async fn retry(
     let run = visible::run_for(&app, &caller, run, Action::Change).await?;
     let once = caller.once("POST /runs/{run}/retry", ask.key, ask.digest);
     let mode = ask.body.mode.map(RetryMode::name);
-    let submitted = app.engine.retry(run.id, mode, once, caller.actor().clone()).await?;
+    let submitted = app.engine.retry(run.id, mode, ask.body.config.as_ref(), once, caller.actor().clone()).await?;
     Ok(started(submitted))
 }

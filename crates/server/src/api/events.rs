@@ -83,11 +83,20 @@ fn one(
 ) -> Result<Response, Refusal> {
     let place = app.places.take(&caller.principal().name)?;
     let closing = closing.map(|Extension(closing)| closing);
-    Ok(stream::open(Opening { app, caller, place, streams: vec![(stream, cursor.0)], named: false, closing }))
+    Ok(stream::open(Opening {
+        app,
+        caller,
+        place,
+        streams: vec![(stream, cursor.0)],
+        gone: Vec::new(),
+        named: false,
+        closing,
+    }))
 }
 
 /// Several streams over one connection, for a browser tab (X61). Ids are `STREAM@SEQ`; after a lost
-/// connection, ask again with the numbers seen last.
+/// connection, ask again with the numbers seen last. A stream that is not there, or that the caller may
+/// not read, is answered with the event `gone` and its problem's code; the others go on.
 #[utoipa::path(get, path = "/events", tag = "streams",
     params(("Last-Event-ID" = Option<String>, Header, description = "`STREAM@SEQ`, one or several"), Streams),
     responses((status = 200, body = String, content_type = "text/event-stream"), Refusals))]
@@ -98,21 +107,29 @@ async fn events(
     closing: Option<Extension<Closing>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let MultiCursor(streams) = MultiCursor::read(&query.streams, &headers)?;
-    for (stream, _) in &streams {
-        match stream {
-            StreamId::Run(run) => drop(super::visible::run(&app, &caller, *run).await?),
-            StreamId::Project(project) => exists(&app, &caller, *project).await?,
-            // Who did what is for those who decide.
-            StreamId::Audit(project) => {
-                exists(&app, &caller, *project).await?;
-                caller.may(Action::Decide, *project)?;
-            }
+    let (mut streams, mut gone) = (Vec::new(), Vec::new());
+    for (stream, seq) in MultiCursor::read(&query.streams, &headers)?.0 {
+        match readable(&app, &caller, stream).await {
+            Ok(()) => streams.push((stream, seq)),
+            Err(problem) if problem.code.status() < 500 => gone.push((stream, problem.code)),
+            Err(problem) => return Err(problem.into()),
         }
     }
     let place = app.places.take(&caller.principal().name)?;
     let closing = closing.map(|Extension(closing)| closing);
-    Ok(stream::open(Opening { app, caller, place, streams, named: true, closing }))
+    Ok(stream::open(Opening { app, caller, place, streams, gone, named: true, closing }))
+}
+
+async fn readable(app: &App, caller: &Caller, stream: StreamId) -> Result<(), Problem> {
+    match stream {
+        StreamId::Run(run) => super::visible::run(app, caller, run).await.map(drop),
+        StreamId::Project(project) => exists(app, caller, project).await,
+        // Who did what is for those who decide.
+        StreamId::Audit(project) => {
+            exists(app, caller, project).await?;
+            caller.may(Action::Decide, project)
+        }
+    }
 }
 
 async fn exists(app: &App, caller: &Caller, project: ProjectId) -> Result<(), Problem> {

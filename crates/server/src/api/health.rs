@@ -56,5 +56,7 @@ async fn readyz(State(app): State<App>) -> Result<axum::Json<Health>, Refusal> {
 async fn metrics(State(app): State<App>, caller: Caller) -> Result<Response, Refusal> {
     caller.may_everywhere(Action::Read)?;
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, kind)], app.metrics.render()).into_response())
+    let mut page = app.metrics.render();
+    crate::metrics::upkeep::render(&app.engine, &mut page);
+    Ok(([(header::CONTENT_TYPE, kind)], page).into_response())
 }

@@ -55,7 +55,7 @@ impl<T> Listing<T> {
         rows: Vec<R>,
         query: &PageQuery,
         cursor: impl Fn(&R) -> String,
-        view: impl Fn(R) -> T,
+        view: impl FnMut(R) -> T,
     ) -> Result<Self, Problem> {
         let (limit, total) = (limit(query.limit)?, rows.len() as u64);
         let start = match &query.cursor {
@@ -67,7 +67,7 @@ impl<T> Listing<T> {
     }
 
     /// Cuts a page out of `limit + 1` rows; the one too many says that there is more.
-    pub fn cut<R>(mut rows: Vec<R>, limit: u32, cursor: impl Fn(&R) -> String, view: impl Fn(R) -> T) -> Self {
+    pub fn cut<R>(mut rows: Vec<R>, limit: u32, cursor: impl Fn(&R) -> String, view: impl FnMut(R) -> T) -> Self {
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let next_cursor = rows.last().filter(|_| more).map(cursor);

@@ -1,10 +1,12 @@
-//! The server's own small pages: where you are, and the end of a sign-in link.
+//! Where the web page begins, the plain page that stands in its place in a build without it, and the
+//! end of a sign-in link.
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
+use model::problem::Problem;
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -12,6 +14,7 @@ use crate::{
     app::App,
     auth::{Caller, session_cookie},
     extract::Query,
+    page::wants_a_document,
     problem::{Refusal, Refusals},
     serve::Peer,
 };
@@ -55,10 +58,13 @@ proofhouse proof check          ask whether all is proven\n\
 proofhouse run list             what runs and ran\n\
 proofhouse token link           a new sign-in link for this page</code></pre>";
 
-/// Who is signed in, and where things are.
+/// The web page; in a build without it, who is signed in and where things are.
 #[utoipa::path(get, path = "/", tag = "server", security(()),
     responses((status = 200, body = String, content_type = "text/html"), Refusals))]
 async fn home(State(app): State<App>, request: Request) -> Response {
+    if let Some(page) = app.config.page.document(request.headers()) {
+        return page;
+    }
     let (who, status) = match app.auth.caller(&app.engine, request.headers()).await {
         Ok(caller) => (signed_in(&caller), StatusCode::OK),
         Err(_) => (
@@ -71,7 +77,11 @@ async fn home(State(app): State<App>, request: Request) -> Response {
     let body = format!(
         "<h1>Proofhouse</h1>{who}<ul><li><a href=\"/api/docs\">API explorer</a></li>\
          <li><a href=\"/api/openapi.json\">OpenAPI document</a></li></ul>\
-         <p>There is no web page for runs and requirements in this version: use the command line or the API.</p>{HELP}"
+         <h2>This build has no web page</h2>\
+         <p>It was made by <code>cargo build</code> alone. To build the page into it, in the repository, with \
+         Node.js at hand:</p>\
+         <pre><code>make build</code></pre>\
+         <p>Everything else is here: use the command line or the API.</p>{HELP}"
     );
     let mut response = (status, Html(page("Home", &body))).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -92,19 +102,42 @@ fn signed_in(caller: &Caller) -> String {
 #[serde(deny_unknown_fields)]
 struct SignIn {
     /// The code of the link.
-    code: String,
+    code: Option<String>,
+    /// Why the link that led here did not work: for the page to say it.
+    #[serde(rename = "refused")]
+    #[param(rename = "refused")]
+    _refused: Option<String>,
+    /// Where in the page to go on.
+    #[serde(rename = "next")]
+    #[param(rename = "next")]
+    _next: Option<String>,
 }
 
 /// The end of a sign-in link: begins a session in this browser. A link works once, for 15 minutes.
+/// Without a code, the page's own place for signing in.
 #[utoipa::path(get, path = "/sign-in", tag = "access", security(()), params(SignIn),
-    responses((status = 200, body = String, content_type = "text/html"), Refusals))]
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 303, description = "a browser is shown in the page why the link did not work"), Refusals))]
 async fn sign_in(
     State(app): State<App>,
     Query(link): Query<SignIn>,
     peer: Option<axum::Extension<Peer>>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    let web = app.config.page;
+    let Some(code) = link.code else {
+        let message = "the link has no code, or this build has no page to sign in at";
+        return web.document(&headers).ok_or_else(|| Problem::invalid_field("/code", message).into());
+    };
     let address = peer.map(|axum::Extension(Peer(address))| address.ip());
-    let session = app.auth.redeem(&app, &link.code, address).await?;
+    let session = match app.auth.redeem(&app, &code, address).await {
+        Ok(session) => session,
+        Err(problem) if web.is_there() && wants_a_document(&headers) => {
+            let place = format!("/sign-in?refused={}", problem.code);
+            return Ok((StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response());
+        }
+        Err(problem) => return Err(problem.into()),
+    };
     let cookie = session_cookie(&session.secret, session.max_age_s, app.config.secure_cookies);
     let body = "<h1>Signed in</h1><p>This browser now has a session. <a href=\"/\">Go on</a></p>";
     // Not a redirect: a strict cookie is not sent along one that began on another site.

@@ -180,7 +180,7 @@ async fn read(
     Ok(axum::Json(seen(&app, &caller, id).await?.into()))
 }
 
-/// Answer a question, once: 409 with the first answer when somebody did, 410 when its time is over.
+/// Answer a question, once: 409 with the first answer, who gave it and when, if somebody did, 410 when its time is over.
 /// The body must fit the question's own schema.
 #[utoipa::path(post, path = "/questions/{question}/answer", tag = "questions",
     params(("question" = QuestionId, Path)), request_body = Object,
@@ -193,5 +193,10 @@ async fn answer(
 ) -> Result<axum::Json<QuestionView>, Refusal> {
     let question = seen(&app, &caller, id).await?;
     caller.may(Action::Answer, question.project)?;
-    Ok(axum::Json(app.engine.answer(question.id, ask.body, caller.actor()).await?.into()))
+    // Money is raised by admins, and by those whom the policy names (L90).
+    if question.kind == QuestionKind::Budget && !app.engine.approves_budgets(question.project, caller.actor()).await? {
+        caller.may(Action::Decide, question.project)?;
+    }
+    let once = caller.once("POST /questions/{question}/answer", ask.key, ask.digest);
+    Ok(axum::Json(app.engine.answer(question.id, ask.body, caller.actor(), once).await?.into()))
 }

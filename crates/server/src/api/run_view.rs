@@ -1,17 +1,20 @@
 //! A run and its parts as readers see them.
 
-use engine::proof::gates::without_folders;
+use engine::proof::state::Detail;
 use model::{
     actor::{Actor, Trigger},
     failure::Failure,
-    id::{ProjectId, RunId, TaskId},
-    proof::verdict::Verdict,
+    id::{IssueId, ProjectId, RunId, TaskId},
+    proof::{run::GateCounts, tree::ObjectId},
     run::{Progress, Run, RunKind, RunStatus},
     task::{Lease, Task, TaskState},
     time::Timestamp,
+    waiting::WaitingFor,
 };
 use serde::Serialize;
 use serde_json::Value;
+
+use super::{dispatch::DispatchView, ledger::SumView};
 
 /// A run of any kind.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -28,7 +31,7 @@ pub struct RunView {
     /// The kind's own part of the way.
     pub phase: String,
     /// The kind's own answer; null until it has ended.
-    #[schema(value_type = Option<Verdict>)]
+    #[schema(value_type = Option<model::run::RunVerdict>)]
     pub verdict: Option<String>,
     /// Why it failed, when it failed.
     pub failure: Option<Failure>,
@@ -45,6 +48,8 @@ pub struct RunView {
     pub retry_of: Option<RunId>,
     /// The run that started this one.
     pub parent: Option<RunId>,
+    /// The issue that it is about.
+    pub issue: Option<IssueId>,
     /// A cancel was asked for and leased tasks are draining.
     pub cancelling: bool,
     /// When it was stored.
@@ -57,10 +62,72 @@ pub struct RunView {
     pub revision: u64,
     /// Where its live stream is.
     pub events: String,
+    /// What it waits for while nobody takes its work; only where one run is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
+    /// What it has cost; only where one run is asked for, and it has lines in the ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<SumView>,
     /// For kind `proof`: tree, counts, message and the rest of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub proof: Option<Value>,
+    pub proof: Option<ProofView>,
+    /// For kind `dispatch`: role, agent, file report, branch and the rest of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dispatch: Option<DispatchView>,
+}
+
+/// What a proof run says of itself.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ProofRun)]
+pub struct ProofView {
+    /// The tree at the start; null until the selection is done, or when it has no name.
+    tree_start: Option<ObjectId>,
+    /// The tree at the end.
+    tree_end: Option<ObjectId>,
+    /// The commit.
+    commit: Option<ObjectId>,
+    /// Whether the files differed from it.
+    dirty: bool,
+    /// Whether its evidence moves the project's standing.
+    settles: bool,
+    /// Whether it works on files of its own, not on those of the repository.
+    own_worktree: bool,
+    /// Gates by state, as they are now.
+    counts: GateCounts,
+    /// Processes started and reviews answered.
+    executed: u32,
+    /// Why nothing was selected.
+    #[schema(value_type = Option<String>)]
+    empty_reason: Option<Value>,
+    /// Requirements that were left out, and why.
+    #[schema(value_type = Option<Vec<Object>>)]
+    diagnostics: Value,
+    /// Remarks.
+    notes: Vec<String>,
+    /// What the run says.
+    message: String,
+    /// How often it was resumed (P26).
+    resumes: u64,
+}
+
+impl From<Detail> for ProofView {
+    fn from(detail: Detail) -> Self {
+        Self {
+            tree_start: detail.tree_start,
+            tree_end: detail.tree_end,
+            commit: detail.commit,
+            dirty: detail.dirty,
+            settles: detail.settles,
+            own_worktree: detail.bound.is_some_and(|bound| bound.own_worktree),
+            counts: detail.counts,
+            executed: detail.executed,
+            empty_reason: detail.empty_reason,
+            diagnostics: detail.diagnostics,
+            notes: detail.notes,
+            message: detail.message,
+            resumes: detail.resumes,
+        }
+    }
 }
 
 /// Where a run's live stream is.
@@ -73,11 +140,25 @@ pub fn address_of(run: RunId) -> String {
     format!("/api/v1/runs/{run}")
 }
 
+/// A detail that cannot be read leaves the run readable (P52), and says nothing in its place.
+fn proof_of(run: &Run) -> Option<ProofView> {
+    match Detail::of(run) {
+        Ok(detail) => Some(detail.into()),
+        Err(problem) => {
+            tracing::warn!(run = %run.id, %problem, "the detail of a run cannot be read");
+            None
+        }
+    }
+}
+
 impl From<Run> for RunView {
     fn from(run: Run) -> Self {
         Self {
             events: events_of(run.id),
-            proof: (run.kind == RunKind::PROOF).then(|| without_folders(run.detail)),
+            waiting_for: None,
+            cost: None,
+            dispatch: DispatchView::of(&run),
+            proof: (run.kind == RunKind::PROOF).then(|| proof_of(&run)).flatten(),
             id: run.id,
             project: run.project,
             kind: run.kind,
@@ -91,6 +172,7 @@ impl From<Run> for RunView {
             trigger: run.trigger,
             retry_of: run.retry_of,
             parent: run.parent,
+            issue: run.issue,
             cancelling: run.cancelling,
             created_at: run.created_at,
             started_at: run.started_at,

@@ -7,12 +7,13 @@ use axum::{
 };
 use engine::submit::{Submit, Submitted};
 use model::{
-    id::RunId,
+    id::{IssueId, ProjectId, RunId},
+    proof::verdict::Verdict,
     run::{RunKind, RunStatus},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::RunFilter;
+use store::{LedgerFilter, RunFilter};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -28,7 +29,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, start)).routes(routes!(read))
+    OpenApiRouter::new().routes(routes!(list, start)).routes(routes!(everywhere)).routes(routes!(read))
 }
 
 /// What to start.
@@ -41,6 +42,9 @@ struct StartRun {
     #[serde(default)]
     #[schema(value_type = Object)]
     config: Value,
+    /// The issue that the run is about.
+    #[serde(default)]
+    issue: Option<IssueId>,
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -119,6 +123,7 @@ async fn start(
             join: query.join,
             once: caller.once("POST /projects/{p}/runs", ask.key, ask.digest),
             retry_of: None,
+            issue: ask.body.issue,
         })
         .await?;
     app.metrics.figures.runs_submitted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -141,6 +146,8 @@ struct RunsQuery {
     active: Option<bool>,
     /// Of this kind.
     kind: Option<String>,
+    /// Only those that ended with this verdict.
+    verdict: Option<Verdict>,
 }
 
 /// A run status in a query.
@@ -167,6 +174,26 @@ async fn list(
     Query(query): Query<RunsQuery>,
 ) -> Result<axum::Json<Listing<RunView>>, Refusal> {
     let project = visible::project(&app, &caller, &project).await?;
+    page(&app, Some(project.id), query).await
+}
+
+/// Runs over all projects that the caller sees, newest first.
+#[utoipa::path(get, path = "/runs", tag = "runs", params(RunsQuery),
+    responses((status = 200, body = Listing<RunView>), Refusals))]
+async fn everywhere(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<RunsQuery>,
+) -> Result<axum::Json<Listing<RunView>>, Refusal> {
+    caller.reads_something()?;
+    page(&app, caller.principal().project, query).await
+}
+
+async fn page(
+    app: &App,
+    project: Option<ProjectId>,
+    query: RunsQuery,
+) -> Result<axum::Json<Listing<RunView>>, Refusal> {
     let limit = listing::limit(query.limit)?;
     let before: Option<RunId> = listing::cursor(query.cursor.as_deref())?;
     let fits = |status: &RunStatus| query.active.is_none_or(|active| active != status.is_terminal());
@@ -179,13 +206,21 @@ async fn list(
     if statuses.is_empty() && !asked.is_empty() {
         return Ok(axum::Json(Listing { items: Vec::new(), next_cursor: None, total: None }));
     }
-    let filter = RunFilter { project: Some(project.id), kind: query.kind, status: statuses };
+    let verdict = query.verdict.map(|verdict| verdict.as_str().to_owned());
+    let filter = RunFilter { project, kind: query.kind, status: statuses, verdict };
     let rows = app
         .engine
         .store()
         .read(move |tx| {
             let filter = filter.clone();
-            Box::pin(async move { Ok::<_, model::problem::Problem>(tx.runs(&filter, before, limit + 1).await?) })
+            Box::pin(async move {
+                let mut runs = tx.runs(&filter, before, limit + 1).await?;
+                // One that has ended holds its last counts.
+                for run in runs.iter_mut().filter(|run| !run.status.is_terminal()) {
+                    engine::proof::gates::with_counts(tx, run).await?;
+                }
+                Ok::<_, model::problem::Problem>(runs)
+            })
         })
         .await?;
     Ok(axum::Json(Listing::cut(rows, limit, |run| run.id.to_string(), RunView::from)))
@@ -196,5 +231,9 @@ async fn list(
     responses((status = 200, body = RunView), Refusals))]
 async fn read(State(app): State<App>, caller: Caller, Path(run): Path<RunId>) -> Result<axum::Json<RunView>, Refusal> {
     let run = visible::run(&app, &caller, run).await?;
-    Ok(axum::Json(engine::proof::gates::live(&app.engine, run.id).await?.into()))
+    let run = engine::proof::gates::live(&app.engine, run.id).await?;
+    let waiting_for = app.engine.waiting_for(&run).await?;
+    let ledger = app.engine.ledger(LedgerFilter::Run(run.id)).await?;
+    let cost = (!ledger.lines.is_empty()).then(|| ledger.totals.into());
+    Ok(axum::Json(RunView { waiting_for, cost, ..run.into() }))
 }

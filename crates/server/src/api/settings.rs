@@ -1,4 +1,4 @@
-//! A project's documents: its policy and its proof settings. Each change is a new revision.
+//! A project's documents: its policy, its proof settings and its budget. Each change is a new revision.
 
 use axum::extract::State;
 use model::{actor::Actor, digest::Digest, proof::settings::ProofSettings, time::Timestamp};
@@ -27,6 +27,8 @@ enum DocumentName {
     Policy,
     /// How proof is judged.
     Proof,
+    /// What may be spent.
+    Budget,
 }
 
 impl DocumentName {
@@ -34,6 +36,7 @@ impl DocumentName {
         match self {
             Self::Policy => "policy",
             Self::Proof => "proof",
+            Self::Budget => "budget",
         }
     }
 }

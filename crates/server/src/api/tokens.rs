@@ -8,12 +8,13 @@ use axum::{
 use model::{
     actor::{Actor, Role},
     code::Code,
-    id::{ProjectId, RunId, TokenId, WorkerId},
+    id::{ProjectId, RunId, TokenId, UserId, WorkerId},
     problem::Problem,
     time::Timestamp,
+    worker::{Said, Sharing},
 };
 use serde::{Deserialize, Serialize};
-use store::Token;
+use store::{Token, Worker};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::listing::{Listing, PageQuery};
@@ -174,6 +175,10 @@ async fn make(State(app): State<App>, caller: Caller, ask: Keyed<MakeToken>) -> 
                     return Ok::<_, Problem>((made, true));
                 }
                 tx.token_insert(&token, &digest).await?;
+                if let (Some(id), Actor::Person { id: owner, name }) = (token.worker, &token.created_by) {
+                    // A worker made without a code serves everybody, as its maker decides over everything.
+                    tx.worker_put(&serving_all(id, &token.label, (*owner, name.clone()), now)).await?;
+                }
                 if let Some(once) = &once {
                     let answer = store::StoredAnswer { status: 201, body: token.id.to_string() };
                     tx.idempotency_put(&once.key, &answer).await?;
@@ -185,6 +190,25 @@ async fn make(State(app): State<App>, caller: Caller, ask: Keyed<MakeToken>) -> 
     let secret = (!repeated).then(|| secret.reveal().to_owned());
     let view = NewTokenView { secret, token: stored.into() };
     Ok((StatusCode::CREATED, axum::Json(view)).into_response())
+}
+
+fn serving_all(id: WorkerId, name: &str, owner: (UserId, String), now: Timestamp) -> Worker {
+    Worker {
+        id,
+        name: name.to_owned(),
+        said: Said { slots: 1, ..Said::default() },
+        created_at: now,
+        seen_at: Timestamp::from_micros(0),
+        owner: Some(owner),
+        sharing: Sharing::Project,
+        projects: None,
+        labels: Vec::new(),
+        draining: false,
+        revoked_at: None,
+        revision: 1,
+        told: "offline".to_owned(),
+        pairing: None,
+    }
 }
 
 async fn check(app: &App, caller: &Caller, ask: &MakeToken) -> Result<(), Problem> {

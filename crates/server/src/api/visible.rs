@@ -1,6 +1,7 @@
 //! What a caller may see. What it may not see and what does not exist are one answer (P27).
 
-use model::{id::RunId, problem::Problem, project::Project, run::Run};
+use engine::issues::Detailed;
+use model::{id::RunId, issue::IssueName, problem::Problem, project::Project, run::Run};
 
 use crate::{
     app::App,
@@ -52,4 +53,18 @@ pub async fn run_for(app: &App, caller: &Caller, id: RunId, action: Action) -> R
     let run = run(app, caller, id).await?;
     caller.may(action, run.project)?;
     Ok(run)
+}
+
+/// The issue, if the caller may see it.
+pub async fn issue(app: &App, caller: &Caller, name: IssueName) -> Result<Detailed, Problem> {
+    let found = app.engine.issue(name).await?;
+    caller.may(Action::Read, found.issue.project)?;
+    Ok(found)
+}
+
+/// The issue, if the caller may see it and do this to it.
+pub async fn issue_for(app: &App, caller: &Caller, name: IssueName, action: Action) -> Result<Detailed, Problem> {
+    let found = issue(app, caller, name).await?;
+    caller.may(action, found.issue.project)?;
+    Ok(found)
 }

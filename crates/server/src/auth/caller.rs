@@ -24,6 +24,8 @@ pub enum Action {
     Read,
     /// Capture a requirement.
     Capture,
+    /// File an issue, or say something on one.
+    File,
     /// Start a run.
     Start,
     /// Edit what makes nothing weaker; cancel, pause, resume, retry.
@@ -36,12 +38,13 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 6] = [Self::Read, Self::Capture, Self::Start, Self::Change, Self::Answer, Self::Decide];
+    pub const ALL: [Self; 7] =
+        [Self::Read, Self::Capture, Self::File, Self::Start, Self::Change, Self::Answer, Self::Decide];
 
     const fn needs(self) -> Role {
         match self {
             Self::Read => Role::Viewer,
-            Self::Capture | Self::Start | Self::Change | Self::Answer => Role::Member,
+            Self::Capture | Self::File | Self::Start | Self::Change | Self::Answer => Role::Member,
             Self::Decide => Role::Admin,
         }
     }
@@ -50,6 +53,7 @@ impl Action {
         match self {
             Self::Read => "read this",
             Self::Capture => "capture requirements",
+            Self::File => "file issues and comment on them",
             Self::Start => "start runs",
             Self::Change => "change or control this",
             Self::Answer => "answer questions",
@@ -57,8 +61,8 @@ impl Action {
         }
     }
 
-    /// Whether the actor's kind allows it at all, whatever its role. A run's token reads, captures
-    /// and starts; no program decides or answers (P66).
+    /// Whether the actor's kind allows it at all, whatever its role. A run's token reads, captures,
+    /// files and starts; no program decides or answers (P66).
     const fn fits(self, actor: &Actor) -> Result<(), Code> {
         match (self, actor) {
             (_, Actor::Person { .. } | Actor::System) => Ok(()),
@@ -66,10 +70,11 @@ impl Action {
                 Err(Code::PersonRequired)
             }
             (Self::Change, Actor::Run { .. }) => Err(Code::NotEntitled),
-            (Self::Read | Self::Capture | Self::Start, Actor::Run { .. })
-            | (Self::Read | Self::Capture | Self::Start | Self::Change, Actor::Token { .. } | Actor::Worker { .. }) => {
-                Ok(())
-            }
+            (Self::Read | Self::Capture | Self::File | Self::Start, Actor::Run { .. })
+            | (
+                Self::Read | Self::Capture | Self::File | Self::Start | Self::Change,
+                Actor::Token { .. } | Actor::Worker { .. },
+            ) => Ok(()),
         }
     }
 }
@@ -174,14 +179,14 @@ mod tests {
         let program = Actor::Token { id: TokenId::from_uuid(id), name: "ci".into() };
         let run = Actor::Run { id: RunId::from_uuid(id) };
         let table = [
-            (&person, Role::Viewer, "y-----"),
-            (&person, Role::Member, "yyyyy-"),
-            (&person, Role::Admin, "yyyyyy"),
-            (&program, Role::Viewer, "y---pp"),
-            (&program, Role::Member, "yyyypp"),
-            (&program, Role::Admin, "yyyypp"),
-            (&run, Role::Member, "yyy-pp"),
-            (&run, Role::Admin, "yyy-pp"),
+            (&person, Role::Viewer, "y------"),
+            (&person, Role::Member, "yyyyyy-"),
+            (&person, Role::Admin, "yyyyyyy"),
+            (&program, Role::Viewer, "y----pp"),
+            (&program, Role::Member, "yyyyypp"),
+            (&program, Role::Admin, "yyyyypp"),
+            (&run, Role::Member, "yyyy-pp"),
+            (&run, Role::Admin, "yyyy-pp"),
         ];
         for (actor, role, row) in table {
             for (action, expected) in Action::ALL.into_iter().zip(row.chars()) {

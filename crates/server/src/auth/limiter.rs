@@ -1,4 +1,4 @@
-//! A brake on guessing: an address that failed to sign in too often waits.
+//! A brake on guessing: an address that failed to sign in, or tried to pair a worker, too often waits.
 
 use std::{
     collections::HashMap,
@@ -31,7 +31,8 @@ impl SignInBrake {
                 if left.is_zero() {
                     return Ok(());
                 }
-                Err(Problem::new(Code::TooMany, "too many failed sign-ins").with("retry_after_s", left.as_secs() + 1))
+                Err(Problem::new(Code::TooMany, "too many attempts from this address")
+                    .with("retry_after_s", left.as_secs() + 1))
             }
             _ => Ok(()),
         }

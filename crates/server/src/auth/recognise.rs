@@ -1,6 +1,10 @@
 //! From headers to a caller.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
 
 use axum::http::{HeaderMap, header};
 use engine::Engine;
@@ -49,13 +53,19 @@ impl Scope {
 pub struct Auth {
     pub(crate) hosts: Hosts,
     pub(super) brake: SignInBrake,
+    pairing: SignInBrake,
     pub(super) principals: Principals,
 }
 
 impl Auth {
     /// Access for a server at this address, called under these names.
     pub fn new(bound: Option<SocketAddr>, hosts: &[String]) -> Self {
-        Self { hosts: Hosts::new(bound, hosts), brake: SignInBrake::default(), principals: Principals::default() }
+        Self {
+            hosts: Hosts::new(bound, hosts),
+            brake: SignInBrake::default(),
+            pairing: SignInBrake::default(),
+            principals: Principals::default(),
+        }
     }
 
     /// Who sends these headers. A bearer token counts before a cookie.
@@ -68,6 +78,21 @@ impl Auth {
         let (kind, secret) = secret.ok_or_else(nobody)?;
         let digest = secret.digest();
         let principal = self.behind(engine, kind, digest).await?.ok_or_else(nobody)?;
+        Ok(Caller::new(principal, digest))
+    }
+
+    /// Counts an attempt to pair a worker, good or not; an address that tried too often waits (D50).
+    pub(crate) fn attempt_pairing(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Problem> {
+        self.pairing.check(address, now)?;
+        self.pairing.failed(address, now);
+        Ok(())
+    }
+
+    /// The caller behind a token that was just made.
+    pub(crate) async fn known(&self, engine: &Engine, token: &Secret) -> Result<Caller, Problem> {
+        let digest = token.digest();
+        let principal = self.behind(engine, SecretKind::Token, digest).await?;
+        let principal = principal.ok_or_else(|| Problem::new(Code::NoSession, Code::NoSession.title()))?;
         Ok(Caller::new(principal, digest))
     }
 
@@ -100,11 +125,23 @@ impl Auth {
                 token.filter(|token| token.is_live(now)).and_then(|token| of_token(&token))
             }
             SecretKind::Session => {
-                let person: Option<Person> = engine
+                let (person, token): (Option<Person>, Option<Token>) = engine
                     .store()
-                    .read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.session(&secret, now).await?) }))
+                    .read(move |tx| {
+                        Box::pin(async move {
+                            let person = tx.session(&secret, now).await?;
+                            Ok::<_, Problem>((person, tx.session_token(&secret).await?))
+                        })
+                    })
                     .await?;
-                person.map(|person| of_person(&person))
+                match (person, token) {
+                    (Some(person), None) => Some(of_person(&person)),
+                    // It ends with its token, and may no more than that.
+                    (Some(_), Some(token)) if token.is_live(now) => {
+                        of_token(&token).map(|principal| Principal { via: Via::Session, ..principal })
+                    }
+                    (Some(_), Some(_)) | (None, _) => None,
+                }
             }
             SecretKind::Code => None,
         };

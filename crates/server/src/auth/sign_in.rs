@@ -42,10 +42,12 @@ impl Auth {
             .store()
             .write(move |tx| {
                 Box::pin(async move {
+                    let mut by = None;
                     let person = match proof {
                         Proof::Code(Some(code)) => tx.sign_in_link_use(&code, now).await?,
                         Proof::Token(Some(token)) => match tx.token_by_secret(&token).await? {
                             Some(token) if token.is_live(now) && token.scope == Scope::Person.name() => {
+                                by = Some(token.id);
                                 match token.person {
                                     Some((id, _)) => tx.person(id).await?,
                                     None => None,
@@ -57,6 +59,9 @@ impl Auth {
                     };
                     if let Some(person) = &person {
                         tx.session_insert(&digest, person.id, now, now.plus(limits::SESSION)).await?;
+                        if let Some(token) = by {
+                            tx.session_token_insert(&digest, token).await?;
+                        }
                     }
                     Ok::<_, Problem>(person)
                 })

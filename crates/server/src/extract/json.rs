@@ -82,8 +82,7 @@ async fn within<T>(limit: Duration, body: impl Future<Output = Result<T, Problem
 
 /// Reads a body up to its limit, without ever holding more than that.
 pub async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let too_large =
-        || Problem::new(Code::TooLarge, format!("the body is larger than {limit} bytes")).with("limit", limit);
+    let too_large = || limits::too_large(limit);
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use engine::bus::Subscription;
 use futures::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use hyper::body::Frame;
-use model::{journal::StreamId, problem::Problem};
+use model::{code::Code, journal::StreamId, problem::Problem};
 use tokio::time::Instant;
 
 use super::{
@@ -38,6 +38,8 @@ pub struct Opening {
     pub place: Place,
     /// The streams, each with the number seen last. The caller may read them.
     pub streams: Vec<(StreamId, u64)>,
+    /// Streams that were asked for and that the caller cannot read, each with why.
+    pub gone: Vec<(StreamId, Code)>,
     /// Whether ids name their stream.
     pub named: bool,
     /// Tells when the server stops.
@@ -90,7 +92,12 @@ struct Flow {
 
 impl Flow {
     fn start(opening: Opening) -> Self {
-        let Opening { app, caller, place, streams, named, closing } = opening;
+        let Opening { app, caller, place, streams, gone, named, closing } = opening;
+        let mut piece = Piece::default();
+        for (stream, code) in gone {
+            let data = format!("{{\"stream\":\"{stream}\",\"code\":\"{code}\"}}");
+            frame::event(piece.buffer(), &Style::named(stream), b"gone", 0, data.as_bytes());
+        }
         let style = |stream| if named { Style::named(stream) } else { Style::Single };
         let readers: Vec<_> = streams.iter().map(|(id, after)| Reader::new(*id, style(*id), *after)).collect();
         // Interest is registered before anything is read: what is appended from here on wakes us.
@@ -105,7 +112,7 @@ impl Flow {
             readers,
             hot,
             waiting: FuturesUnordered::new(),
-            piece: Piece::default(),
+            piece,
             sent_at: now,
             checked_at: now,
             greeted: false,

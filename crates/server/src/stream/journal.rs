@@ -2,7 +2,7 @@
 
 use engine::{Engine, bus::Chunk};
 use model::{
-    journal::{Entry, StreamId},
+    journal::{Entry, Level, StreamId},
     limits,
     problem::Problem,
 };
@@ -46,6 +46,79 @@ pub async fn page(
                 let head = tx.head(stream).await?;
                 let entries = if head.seq > after { tx.entries(stream, after, limit).await? } else { Vec::new() };
                 Ok((entries, head))
+            })
+        })
+        .await
+}
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Only {
+    /// Of these kinds; empty means any.
+    pub kinds: Vec<String>,
+    /// Of this level and those above it.
+    pub least: Option<Level>,
+}
+
+/// A page of the entries that are wanted.
+pub struct Filtered {
+    /// The entries, in order.
+    pub entries: Vec<Entry>,
+    /// The number to go on behind; none at the journal's present end.
+    pub next: Option<u64>,
+    /// Where the stream stands.
+    pub head: StreamHead,
+}
+
+/// As many entries one page looks at, so that a rare kind does not hold a long journal's reader up.
+const LOOKED_AT: usize = 20_000;
+
+/// A page of wanted entries after a number, and the state of their stream, of one moment.
+pub async fn filtered(
+    engine: &Engine,
+    stream: StreamId,
+    after: u64,
+    limit: u32,
+    only: &Only,
+) -> Result<Filtered, Problem> {
+    if only.kinds.is_empty() && only.least.is_none() {
+        let (entries, head) = page(engine, stream, after, limit).await?;
+        let next = entries.last().map(|entry| entry.seq).filter(|last| *last < head.seq);
+        return Ok(Filtered { entries, next, head });
+    }
+    let only = only.clone();
+    engine
+        .store()
+        .read(move |tx| {
+            let only = only.clone();
+            Box::pin(async move {
+                let head = tx.head(stream).await?;
+                let kinds: Vec<&str> = only.kinds.iter().map(String::as_str).collect();
+                let mut found = Filtered { entries: Vec::new(), next: None, head };
+                let (mut at, mut looked) = (after, 0);
+                while at < found.head.seq {
+                    let rows = if kinds.is_empty() {
+                        tx.entries(stream, at, 1_000).await?
+                    } else {
+                        tx.entries_of(stream, &kinds, at, 1_000).await?
+                    };
+                    let (read, last) = (rows.len(), rows.last().map(|entry| entry.seq));
+                    looked += read;
+                    let room = limit as usize - found.entries.len();
+                    let wanted = rows.into_iter().filter(|entry| only.least.is_none_or(|least| entry.level >= least));
+                    found.entries.extend(wanted.take(room));
+                    if found.entries.len() == limit as usize {
+                        found.next = found.entries.last().map(|entry| entry.seq).filter(|last| *last < found.head.seq);
+                        break;
+                    }
+                    let Some(last) = last.filter(|_| read == 1_000) else { break };
+                    at = last;
+                    if looked >= LOOKED_AT {
+                        found.next = Some(at).filter(|at| *at < found.head.seq);
+                        break;
+                    }
+                }
+                Ok::<_, Problem>(found)
             })
         })
         .await

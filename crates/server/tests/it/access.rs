@@ -53,6 +53,23 @@ async fn a_session_begins_by_code_or_token_and_ends() {
     plane.ask(Method::GET, "/api/v1/me").header("cookie", &cookie).send().await.refused(401, "PH-1004");
 }
 
+/// A session that was begun with a token may no more than the token, and ends with it.
+#[tokio::test]
+async fn a_session_ends_with_the_token_that_began_it() {
+    let plane = TestPlane::start().await;
+    let ask = json!({"label": "for a while", "kind": "person", "role": "viewer"});
+    let token = plane.post("/api/v1/tokens", &ask).send().await.expect(201).json();
+    let began = plane.ask(Method::POST, "/api/v1/sessions").json(&json!({"token": token["secret"]}));
+    let cookie = cookie(&began.send().await.expect(201));
+    let me = || plane.ask(Method::GET, "/api/v1/me").header("cookie", &cookie);
+    assert_eq!(me().send().await.expect(200).json()["role"], "viewer");
+    let start = plane.ask(Method::POST, &plane.runs()).json(&json!({"kind": "probe"})).header("cookie", &cookie);
+    start.header("host", "localhost").header("origin", "http://localhost").send().await.refused(403, "PH-1005");
+    let revoke = format!("/api/v1/tokens/{}", token["id"].as_str().unwrap());
+    plane.ask(Method::DELETE, &revoke).token(&plane.admin).send().await.expect(200);
+    me().send().await.refused(401, "PH-1004");
+}
+
 /// A browser's cookie changes nothing from a page of another site; a token has no such page.
 #[tokio::test]
 async fn a_change_with_a_cookie_needs_our_own_origin() {

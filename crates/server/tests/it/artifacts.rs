@@ -7,7 +7,8 @@ use store::{Artifact, Blobs};
 
 use crate::plane::TestPlane;
 
-async fn keep(plane: &TestPlane, run: &str, name: &str, media_type: &str, bytes: &[u8]) -> Artifact {
+/// Keeps an artifact of a run, as a handler does.
+pub async fn keep(plane: &TestPlane, run: &str, name: &str, media_type: &str, bytes: &[u8]) -> Artifact {
     let blob = Blobs::open(plane.engine.data().root()).unwrap().put_bytes(bytes.to_vec()).await.unwrap();
     let artifact = Artifact {
         id: ArtifactId::from_uuid(plane.engine.clock().id()),
@@ -73,7 +74,7 @@ async fn damaged_bytes_are_not_served() {
     plane.get(&path).send().await.refused(410, "PH-1116");
 }
 
-/// P27
+/// P27, S91
 #[tokio::test]
 async fn a_foreign_artifact_looks_like_a_missing_one() {
     let plane = TestPlane::start().await;

@@ -40,7 +40,7 @@ impl Kind for Bug {
     }
 
     fn handle(self: Arc<Self>, _: Assignment) -> BoxFuture<'static, Outcome> {
-        Box::pin(async { Outcome::Done { output: Value::Null } })
+        Box::pin(async { Outcome::done(Value::Null) })
     }
 
     fn retry_config(&self, _: &Run, _: Option<&str>) -> Result<Value, Problem> {

@@ -46,6 +46,7 @@ async fn a_repository_is_registered_once_and_has_a_key_of_its_own() {
 
     // Every member that joins reads that it happened, and who did it.
     let entries = plane.engine.store().read({
+        // X47
         let stream = format!("audit:{}", project["id"].as_str().unwrap()).parse().unwrap();
         move |tx| Box::pin(async move { tx.entries_of(stream, &["project.registered"], 0, 10).await })
     });
@@ -118,6 +119,7 @@ async fn a_project_is_renamed_and_moved_by_its_revision() {
 #[tokio::test]
 async fn documents_are_read_before_they_are_stored_and_every_version_has_a_number() {
     let plane = TestPlane::start().await;
+    // X34
     let at = |name: &str| format!("/api/v1/projects/one/settings/{name}");
     let put = |name: &str, revision: &str, body: Value| {
         plane.ask(Method::PUT, &at(name)).token(&plane.admin).header("if-match", revision).json(&body).send()

@@ -205,7 +205,16 @@ async fn a_requirements_evidence_is_listed_newest_first() {
 async fn a_runs_gates_and_counts_agree() {
     let plane = TestPlane::start().await;
     let (engine, project) = (&plane.engine, plane.project.id);
-    let detail = json!({"bound": {"folder": "/home/me/secret", "dirty": false}, "counts": {"waived": 2}});
+    let detail = json!({
+        "bound": {
+            "folder": "/home/me/secret", "dirty": false, "settles": true, "own_worktree": true,
+            "commit": "0123456789012345678901234567890123456789",
+        },
+        "counts": {
+            "total": 9, "pending": 0, "running": 0, "waiting": 0, "passed": 0, "failed": 0, "unproven": 0, "waived": 2,
+        },
+        "message": "4 gates", "notes": ["a note"],
+    });
     let run = proven::run(engine, project, detail).await;
     for (subject, state) in [
         ("REQ-0001/e2e", "pending"),
@@ -239,4 +248,42 @@ async fn a_runs_gates_and_counts_agree() {
     assert!(!view.text().contains("secret"), "no folder of the machine (P74)");
     let list = plane.get(&plane.runs()).send().await.expect(200);
     assert!(!list.text().contains("secret"));
+    let list = list.json();
+    let proof = &list["items"][0]["proof"];
+    assert_eq!(
+        (&proof["counts"], &proof["own_worktree"]),
+        (&expected, &json!(true)),
+        "also in a list, while it goes on"
+    );
+    let status = plane.get(&format!("/api/v1/projects/{}/proof/status", plane.project.key)).send().await.expect(200);
+    assert!(!status.text().contains("secret"));
+    let active = &status.json()["active_run"]["proof"];
+    assert_eq!(
+        (&active["counts"], &active["message"], &active["own_worktree"]),
+        (&expected, &json!("4 gates"), &json!(true))
+    );
+}
+
+// W10, F11, P27: what a command wrote is read in ranges, by its run alone.
+#[tokio::test]
+async fn a_commands_output_is_read_in_ranges() {
+    let plane = TestPlane::start().await;
+    let evidence = sound(&plane).await;
+    let commands = plane.get(&format!("/api/v1/runs/{}/commands", evidence.run)).send().await.expect(200).json();
+    let tasks = plane.get(&format!("/api/v1/runs/{}/tasks?kind=command", evidence.run)).send().await.expect(200).json();
+    let task = tasks["items"][0]["id"].as_str().unwrap().to_owned();
+    assert!(commands["items"].is_array());
+    let path = format!("/api/v1/runs/{}/commands/{task}/output", evidence.run);
+    let whole = plane.get(&path).send().await.expect(200);
+    assert_eq!(&whole.bytes[..], b"REQ-0001 ran\nand ended\n");
+    assert_eq!(whole.headers["content-type"], "text/plain; charset=utf-8");
+    let part = plane.get(&path).header("range", "bytes=13-15").send().await.expect(206);
+    assert_eq!((&part.bytes[..], part.headers["content-range"].to_str().unwrap()), (&b"and"[..], "bytes 13-15/23"));
+    let foreigner = plane.foreigner().await;
+    plane.ask(Method::GET, &path).token(&foreigner).send().await.refused(404, "PH-1003");
+    let elsewhere = plane.probe(1).await;
+    plane.get(&format!("/api/v1/runs/{elsewhere}/commands/{task}/output")).send().await.refused(404, "PH-1003");
+    let blob = file(&plane, &evidence.blobs().next().unwrap());
+    std::fs::write(&blob, b"REQ-0001 RAN\nand ended\n").unwrap();
+    plane.get(&path).header("range", "bytes=13-15").send().await.refused(410, "PH-1116");
 }

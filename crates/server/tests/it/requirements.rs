@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{plane::TestPlane, projects::repository, waivers::told};
+use crate::{issues::filed, plane::TestPlane, projects::repository, waivers::told};
 
 pub const BASE: &str = "/api/v1/projects/one/proof/requirements";
 
@@ -173,10 +173,15 @@ async fn who_captured_it_comes_from_the_token() {
 #[tokio::test]
 async fn a_list_is_filtered_sorted_counted_and_paged() {
     let plane = TestPlane::start().await;
-    for (title, severity, kind) in
-        [("Beta fails", "low", "logic"), ("alpha breaks", "critical", "logic"), ("Gamma", "high", "security")]
-    {
-        let body = json!({"title": title, "description": "seen twice", "severity": severity, "kind": kind});
+    let issue = filed(&plane, json!({"title": "Login"})).await["id"].as_str().unwrap().to_owned();
+    for (title, severity, kind, issue) in [
+        ("Beta fails", "low", "logic", "One#1"),
+        ("alpha breaks", "critical", "logic", issue.as_str()),
+        ("Gamma", "high", "security", "a note"),
+    ] {
+        let body = json!({
+            "title": title, "description": "seen twice", "severity": severity, "kind": kind, "issue": issue,
+        });
         captured(&plane, body).await;
     }
     let ids = |document: &Value| -> Vec<String> {
@@ -199,6 +204,11 @@ async fn a_list_is_filtered_sorted_counted_and_paged() {
         ("q=twice", "1 2 3", 3),
         ("q=req-0003", "3", 1),
         ("source=user_report", "1 2 3", 3),
+        // P83: however a requirement names its issue.
+        ("issue=1", "1 2", 2),
+        (format!("issue={issue}").as_str(), "1 2", 2),
+        ("issue=1&severity=low", "1", 1),
+        ("issue=7", "", 0),
     ] {
         let document = plane.get(&format!("{BASE}?{query}")).send().await.expect(200).json();
         assert_eq!(ids(&document).join(" "), expected, "{query}");
@@ -221,6 +231,7 @@ async fn a_list_is_filtered_sorted_counted_and_paged() {
         "cursor=x",
         "q=",
         "stale=1",
+        "issue=a%20note",
         "x=1",
     ] {
         plane.get(&format!("{BASE}?{wrong}")).send().await.refused(422, "PH-1002");

@@ -94,7 +94,7 @@ fn numbers(list: &[Event]) -> Vec<u64> {
     list.iter().filter(|event| event.kind == "entry").map(|event| event.id.parse().unwrap()).collect()
 }
 
-/// K3, K4: replayed and live entries are the same bytes, and the stream ends after `run.finished`.
+/// K3, K4, S89: replayed and live entries are the same bytes, and the stream ends after `run.finished`.
 #[tokio::test]
 async fn a_stream_replays_follows_and_ends() {
     let plane = TestPlane::start().await;
@@ -189,7 +189,7 @@ async fn a_subscription_racing_an_append_misses_nothing() {
     }
 }
 
-/// X61: several streams over one connection; each event names its stream and number.
+/// X57, X61: the board tells facts only; several streams over one connection; each event names its stream and number.
 #[tokio::test]
 async fn several_streams_share_a_connection() {
     let plane = TestPlane::start().await;
@@ -211,6 +211,8 @@ async fn several_streams_share_a_connection() {
     };
     let bytes = read_until(&mut body, done).await;
     let list = events(&bytes);
+    // W1: the project goes on after the end of a run, also where that is the newest thing it tells.
+    assert!(!list.iter().any(|event| event.kind == "end" && event.id.starts_with(&board)), "{list:?}");
     for (stream, from) in [(format!("run:{}", one.run), 3), (format!("run:{}", two.run), 1), (board, 1)] {
         let of_stream: Vec<u64> = list
             .iter()
@@ -227,7 +229,34 @@ async fn several_streams_share_a_connection() {
     }
 }
 
-/// K7: a caller has 32 streams by default, and a place comes back when its stream is dropped.
+/// X61, P27: a stream that is not there, or that is foreign, is answered by name; the others go on.
+#[tokio::test]
+async fn a_missing_stream_does_not_refuse_the_others() {
+    let plane = TestPlane::start().await;
+    let live = Live::start(&plane).await;
+    let missing = "00000000-0000-7000-8000-000000000000";
+    let path = format!("/api/v1/events?streams=run:{missing}@7,run:{},project:{missing}", live.run);
+    let mut body = plane.get(&path).open().await.into_body();
+    let last = live.append(&plane, 2).await;
+    let done = |bytes: &[u8]| events(bytes).iter().any(|event| event.id == format!("run:{}@{last}", live.run));
+    let list = events(&read_until(&mut body, done).await);
+    let gone: Vec<_> = list.iter().filter(|event| event.kind == "gone").map(|event| event.id.clone()).collect();
+    assert_eq!(gone, [format!("run:{missing}@0"), format!("project:{missing}@0")]);
+    let said: Value = serde_json::from_str(&list[0].data).unwrap();
+    assert_eq!(said, json!({"stream": format!("run:{missing}"), "code": "PH-1003"}));
+
+    // A foreign one is answered as a missing one; when nothing is left, the answer ends.
+    let foreigner = plane.foreigner().await;
+    let ask = async |run: &str| {
+        let path = format!("/api/v1/events?streams=run:{run}@3");
+        plane.ask(Method::GET, &path).token(&foreigner).send().await.expect(200).text().replace(run, "RUN")
+    };
+    let foreign = ask(&live.run).await;
+    assert!(foreign.contains("event: gone"), "{foreign}");
+    assert_eq!(foreign, ask(missing).await);
+}
+
+/// K7, S90: a caller has 32 streams by default, and a place comes back when its stream is dropped.
 #[tokio::test]
 async fn a_caller_has_so_many_streams() {
     let plane = TestPlane::with(ServerConfig { streams_per_caller: 3, ..ServerConfig::default() }).await;
@@ -266,7 +295,7 @@ async fn a_silent_stream_beats_and_a_revoked_reader_is_cut() {
     plane.ask(Method::GET, &live.events()).token(made["secret"].as_str().unwrap()).send().await.refused(401, "PH-1004");
 }
 
-/// K4: a number that the journal never gave is not waited for in silence.
+/// K4, S89: a number that the journal never gave is not waited for in silence.
 #[tokio::test]
 async fn a_cursor_from_another_life_is_answered_with_a_snapshot() {
     let plane = TestPlane::start().await;
@@ -285,7 +314,7 @@ async fn a_cursor_from_another_life_is_answered_with_a_snapshot() {
     }
 }
 
-/// F6: one reader that takes a byte now and then among many slows nobody, and holds nothing up.
+/// F6, D70: one reader that takes a byte now and then among many slows nobody, and holds nothing up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_slows_nobody() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -202,7 +202,8 @@ fn hear(hooks: &Hooks, text: &str, replica: Uuid) {
     }
     let streams =
         wake.streams.iter().filter_map(|(stream, seq)| Some((stream.parse::<StreamId>().ok()?, *seq))).collect();
-    hooks.committed(Committed { streams, queues: wake.queues, lost: wake.lost });
+    let unsure = !wake.queues.is_empty();
+    hooks.committed(Committed { streams, queues: wake.queues, ready: Vec::new(), unsure, lost: wake.lost });
 }
 
 #[cfg(test)]
@@ -214,8 +215,11 @@ mod tests {
     #[test]
     fn every_payload_fits_and_many_become_one() {
         let stream = |n: u128| (StreamId::Run(RunId::from_uuid(Uuid::from_u128(n))), u64::MAX);
-        let woken =
-            |count| Committed { streams: (0..count).map(stream).collect(), queues: vec!["q".into()], lost: false };
+        let woken = |count| Committed {
+            streams: (0..count).map(stream).collect(),
+            queues: vec!["q".into()],
+            ..Committed::default()
+        };
         let sizes = |count| payloads(&woken(count), Uuid::nil()).iter().map(String::len).collect::<Vec<_>>();
         assert_eq!(sizes(300).len(), 5);
         assert!(sizes(300).iter().all(|size| *size < 8_000));

@@ -2,15 +2,17 @@
 //! database asks for it.
 
 pub(crate) mod appends;
+pub(crate) mod boards;
 pub(crate) mod listen;
 
 use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
-use futures::future::BoxFuture;
-use tokio_postgres::{NoTls, error::SqlState, types::ToSql};
+use futures::future::{BoxFuture, join_all, join3};
+use tokio_postgres::{NoTls, Statement, error::SqlState, types::ToSql};
 
 use appends::Appends;
+use boards::Boards;
 use listen::Wakes;
 
 use crate::{
@@ -44,6 +46,19 @@ pub(crate) struct PgTx {
     again: bool,
     /// How the transaction begins; sent together with its first statement.
     begin: Option<&'static str>,
+    /// Statements that travel with the next one that is waited for.
+    queued: Vec<(&'static str, Vec<Value<'static>>)>,
+}
+
+/// Statements that wait for the next at most.
+const QUEUED: usize = 16;
+
+/// How a transaction ended that did not commit, or perhaps did.
+enum NotEnded {
+    /// It changed nothing; whether the script may be run again.
+    Undone(StoreError, bool),
+    /// The connection broke, and nobody knows.
+    Unknown(StoreError),
 }
 
 /// A connection that is dropped in mid-transaction must not go back to the pool.
@@ -70,26 +85,39 @@ impl PgTx {
     }
 
     pub async fn query(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
-        let begin = self.begin.take();
-        let client = self.client()?;
-        let run = async {
-            let statement = client.prepare_cached(sql).await?;
-            let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
-            client.query(&statement, &params).await
-        };
-        let rows = begun(client, begin, run).await.map_err(|error| self.note(&error))?;
+        let rows = self.sent(sql, async |client: &Object, statement| client.query(&statement, &borrowed(params)).await);
+        let rows = rows.await?;
         rows.iter().map(take).collect::<Result<_, _>>().map_err(|error| self.note(&error))
     }
 
     pub async fn exec(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, StoreError> {
-        let begin = self.begin.take();
+        self.sent(sql, async |client: &Object, statement| client.execute(&statement, &borrowed(params)).await).await
+    }
+
+    /// Leaves a statement to travel with the next.
+    pub async fn later(&mut self, sql: &'static str, params: Vec<Value<'static>>) -> Result<(), StoreError> {
+        if self.queued.len() < QUEUED {
+            self.queued.push((sql, params));
+            return Ok(());
+        }
+        self.exec(sql, &params).await.map(drop)
+    }
+
+    /// Sends the transaction's beginning, what is queued and one statement in one round trip.
+    async fn sent<T>(
+        &mut self,
+        sql: &str,
+        run: impl AsyncFnOnce(&Object, Statement) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, StoreError> {
+        let (begin, queued) = (self.begin.take(), std::mem::take(&mut self.queued));
         let client = self.client()?;
-        let run = async {
-            let statement = client.prepare_cached(sql).await?;
-            let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
-            client.execute(&statement, &params).await
+        let all = async {
+            let statement = client.prepare_cached(sql).await.map_err(|error| (error, true))?;
+            let before = prepared(client, queued).await.map_err(|error| (error, true))?;
+            together(client, begin, &before, run(client, statement)).await
         };
-        begun(client, begin, run).await.map_err(|error| self.note(&error))
+        let sent: Result<T, (tokio_postgres::Error, bool)> = all.await;
+        sent.map_err(|(error, _)| self.note(&error))
     }
 
     pub async fn prepare(&mut self, sql: &str) -> Result<(), StoreError> {
@@ -99,27 +127,65 @@ impl PgTx {
 
     /// Statements that are no resource's: migrations, checks.
     pub async fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
-        let begin = self.begin.take();
-        let client = self.client()?;
-        begun(client, begin, client.batch_execute(sql)).await.map_err(|error| self.note(&error))
+        self.batch_with(sql).await.map_err(|(error, _)| error)
+    }
+
+    /// As [`Self::batch`]; says also whether the database itself refused what came before.
+    async fn batch_with(&mut self, sql: &str) -> Result<(), (StoreError, bool)> {
+        let (begin, queued) = (self.begin.take(), std::mem::take(&mut self.queued));
+        let client = self.client().map_err(|error| (error, false))?;
+        let all = async {
+            let before = prepared(client, queued).await.map_err(|error| (error, true))?;
+            together(client, begin, &before, client.batch_execute(sql)).await
+        };
+        let sent: Result<(), (tokio_postgres::Error, bool)> = all.await;
+        sent.map_err(|(error, before)| (self.note(&error), before && error.as_db_error().is_some()))
     }
 }
 
-/// Sends the transaction's beginning and its first statement in one round trip. The connection sends in
-/// the order of the first polls.
-async fn begun<T>(
+/// A queued statement, ready to go.
+type Ready = (Statement, Vec<Value<'static>>);
+
+async fn prepared(
+    client: &Object,
+    queued: Vec<(&'static str, Vec<Value<'static>>)>,
+) -> Result<Vec<Ready>, tokio_postgres::Error> {
+    let mut ready = Vec::with_capacity(queued.len());
+    for (sql, params) in queued {
+        ready.push((client.prepare_cached(sql).await?, params));
+    }
+    Ok(ready)
+}
+
+fn borrowed<'v>(params: &'v [Value<'_>]) -> Vec<&'v (dyn ToSql + Sync)> {
+    params.iter().map(|value| value as _).collect()
+}
+
+/// Sends all of it in one round trip: the connection sends in the order of the first polls, and what follows a
+/// failed statement of a transaction is refused by the database. The error is the first one, with whether
+/// it came before the last statement.
+async fn together<T>(
     client: &Object,
     begin: Option<&'static str>,
-    first: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, tokio_postgres::Error> {
-    match begin {
-        None => first.await,
-        Some(begin) => {
-            let (begun, first) = futures::future::join(client.batch_execute(begin), first).await;
-            begun?;
-            first
+    before: &[Ready],
+    last: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, (tokio_postgres::Error, bool)> {
+    let begun = async {
+        match begin {
+            Some(begin) => client.batch_execute(begin).await,
+            None => Ok(()),
         }
+    };
+    let queued = join_all(before.iter().map(|(statement, params)| async move {
+        let params = borrowed(params);
+        client.execute(statement, &params).await
+    }));
+    let (begun, queued, last) = join3(begun, queued, last).await;
+    begun.map_err(|error| (error, true))?;
+    for done in queued {
+        done.map_err(|error| (error, true))?;
     }
+    last.map_err(|error| (error, false))
 }
 
 fn take(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
@@ -180,6 +246,7 @@ pub(crate) struct Postgres {
     hooks: Arc<Hooks>,
     wakes: Option<Arc<Wakes>>,
     appends: Option<Appends>,
+    boards: Option<Boards>,
 }
 
 impl Postgres {
@@ -205,7 +272,7 @@ impl Postgres {
             })
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { pool, config: Arc::new(config), hooks, wakes: None, appends: None })
+        Ok(Self { pool, config: Arc::new(config), hooks, wakes: None, appends: None, boards: None })
     }
 
     /// Starts the wake-ups between replicas, once the schema is there.
@@ -213,6 +280,8 @@ impl Postgres {
         let schema = self.read(&|tx| Box::pin(async move { tx.query_one(&SCHEMA, &[]).await?.text() })).await?;
         self.wakes = Some(Wakes::start(Arc::clone(&self.config), self.pool.clone(), &self.hooks, &schema));
         self.appends = Some(Appends::start(self.clone()));
+        // The numbering task has no numbering task: its own clone is made before.
+        self.boards = Some(Boards::start(self.clone()));
         Ok(())
     }
 
@@ -238,7 +307,13 @@ impl Postgres {
             };
             (StoreError::Unavailable(text), true)
         })?;
-        Ok(Tx::postgres(PgTx { client: Some(client), failed: None, again: false, begin: Some(how) }))
+        Ok(Tx::postgres(PgTx {
+            client: Some(client),
+            failed: None,
+            again: false,
+            begin: Some(how),
+            queued: Vec::new(),
+        }))
     }
 
     pub async fn write<F, T, E>(&self, script: &F) -> Result<T, E>
@@ -279,11 +354,11 @@ impl Postgres {
             };
             let mut outcome = script(&mut tx).await;
             if outcome.is_ok()
-                && let Err(error) = tx.flush().await
+                && let Err(error) = tx.finish().await
             {
                 outcome = Err(E::from(error));
             }
-            let woken = std::mem::take(&mut tx.woken);
+            let (woken, left) = (std::mem::take(&mut tx.woken), tx.left);
             let Driver::Postgres(mut pg) = tx.driver else {
                 return Err(E::from(StoreError::Internal("a foreign transaction".to_owned())));
             };
@@ -299,15 +374,19 @@ impl Postgres {
                             wakes.add(woken.clone());
                         }
                         self.hooks.committed(woken);
+                        if left && let Some(boards) = &self.boards {
+                            boards.number().await;
+                        }
                         return Ok(value);
                     }
                     // Refused commits changed nothing; of a broken connection nobody knows.
-                    Err((error, true)) if !matches!(error, StoreError::Unavailable(_)) && !last => {}
-                    Err((error, _)) => return Err(E::from(error)),
+                    Err(NotEnded::Undone(_, true)) if !last => {}
+                    Err(NotEnded::Undone(error, _) | NotEnded::Unknown(error)) => return Err(E::from(error)),
                 },
                 Err(error) => {
                     let again = pg.again;
                     if !again {
+                        pg.queued.clear();
                         let _ = end(&mut pg, "ROLLBACK").await;
                     }
                     if last || !again {
@@ -323,19 +402,21 @@ impl Postgres {
 }
 
 /// Ends the transaction; its connection goes back to the pool only when that worked.
-async fn end(pg: &mut PgTx, how: &str) -> Result<(), (StoreError, bool)> {
-    if pg.begin.take().is_some() {
+async fn end(pg: &mut PgTx, how: &str) -> Result<(), NotEnded> {
+    if pg.begin.is_some() && pg.queued.is_empty() {
         // Nothing was ever asked, so nothing was begun.
         drop(pg.client.take());
         return Ok(());
     }
-    let again = pg.again;
-    match pg.batch(how).await {
+    match pg.batch_with(how).await {
         Ok(()) => {
             drop(pg.client.take());
             Ok(())
         }
-        Err(error) => Err((error, pg.again && !again)),
+        // A statement before it failed, so the database answered the commit by undoing everything.
+        Err((error, true)) => Err(NotEnded::Undone(error, pg.again)),
+        Err((error, false)) if matches!(error, StoreError::Unavailable(_)) => Err(NotEnded::Unknown(error)),
+        Err((error, false)) => Err(NotEnded::Undone(error, pg.again)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The SQLite side: one writer thread that groups commits, a few readers with their own snapshots.
 
 pub(crate) mod reader;
+pub(crate) mod wal;
 pub(crate) mod writer;
 
 use std::{path::Path, sync::Once, time::Duration};
@@ -195,6 +196,27 @@ impl SqliteTx {
 
     pub fn query_opt(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Option<Row>, StoreError> {
         self.query(sql, params).map(|rows| rows.into_iter().next())
+    }
+
+    /// Moves the whole log into the database file, so that nothing is left in it. Waits briefly for
+    /// readers of an older state.
+    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        let run = || -> rusqlite::Result<i64> {
+            self.connection.busy_timeout(Duration::from_secs(1))?;
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        };
+        match run() {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(StoreError::Unavailable("somebody still reads the log".to_owned())),
+            Err(error) => Err(self.note(&error)),
+        }
+    }
+
+    /// Leaves the log as it is when this connection ends.
+    pub fn keep_log(&mut self) {
+        if let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+            tracing::error!(%error, "the log may be touched after a failed sync");
+        }
     }
 
     pub fn prepare(&mut self, sql: &str) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
@@ -16,6 +17,8 @@ use crate::{
 
 /// Connections that read at the same time.
 pub const READERS: usize = 4;
+/// How long a closing store waits for scripts that read.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 /// The pool. Connections are made when first needed and kept.
 #[derive(Clone)]
@@ -64,7 +67,20 @@ impl Readers {
         if let Driver::Sqlite(sqlite) = &mut tx.driver {
             sqlite.roll_back();
         }
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(tx);
+        if !self.places.is_closed() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(tx);
+        }
         outcome
+    }
+
+    /// Refuses who comes, waits a bounded time for who reads, and ends the idle connections.
+    pub async fn close(&self) {
+        self.places.close();
+        let until = Instant::now() + CLOSE_WAIT;
+        while self.places.available_permits() < READERS && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(idle);
     }
 }

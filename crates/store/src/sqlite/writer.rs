@@ -80,7 +80,7 @@ where
             tx.moved.clear();
             return polled;
         }
-        match pin!(tx.flush()).poll(&mut context) {
+        match pin!(tx.finish()).poll(&mut context) {
             Poll::Ready(Ok(())) => polled,
             Poll::Ready(Err(error)) => Poll::Ready(Err(E::from(error))),
             Poll::Pending => Poll::Pending,
@@ -93,10 +93,17 @@ where
     }
 }
 
-/// The handle to the writer thread. The thread ends when the last handle is gone.
+/// What the thread is told.
+enum Told {
+    Job(Box<dyn Job>),
+    /// End behind what is queued already.
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// The handle to the writer thread. The thread ends when it is closed or the last handle is gone.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    jobs: mpsc::Sender<Told>,
 }
 
 impl Writer {
@@ -105,7 +112,7 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(QUEUE);
         thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || Thread { tx, hooks, poison: None, woken: Committed::default() }.serve(queue))
+            .spawn(move || Thread { tx, hooks, poison: None, woken: Committed::default(), closing: None }.serve(queue))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self { jobs })
     }
@@ -119,8 +126,18 @@ impl Writer {
     {
         let gone = || E::from(StoreError::Unavailable("the writer has ended".to_owned()));
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Box::new(Script { script, outcome: None, reply })).await.map_err(|_| gone())?;
+        self.jobs.send(Told::Job(Box::new(Script { script, outcome: None, reply }))).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Ends the thread behind what is queued, with an empty log. Whoever writes later is refused.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (done, closed) = oneshot::channel();
+        if self.jobs.send(Told::Close(done)).await.is_err() {
+            return Ok(());
+        }
+        // Dropped unanswered it was closed by another call.
+        closed.await.unwrap_or(Ok(()))
     }
 }
 
@@ -130,11 +147,20 @@ struct Thread {
     poison: Option<String>,
     /// What the group in hand will wake.
     woken: Committed,
+    /// Who waits for the end.
+    closing: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 impl Thread {
-    fn serve(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
-        while let Some(first) = queue.blocking_recv() {
+    fn serve(mut self, mut queue: mpsc::Receiver<Told>) {
+        while let Some(told) = queue.blocking_recv() {
+            let first = match told {
+                Told::Job(job) => job,
+                Told::Close(done) => {
+                    self.end(done, &mut queue);
+                    continue;
+                }
+            };
             if let Some(why) = &self.poison {
                 first.answer(Err(StoreError::Poisoned(why.clone())));
                 continue;
@@ -149,13 +175,33 @@ impl Thread {
                 job.answer(end.clone());
             }
         }
+        // Nothing reads the log any more but this connection: what it holds goes into the file, where
+        // every page is looked at, and no log is left that a flipped byte could cut short (F11).
+        let emptied = match &self.poison {
+            Some(why) => {
+                sqlite(&mut self.tx).keep_log();
+                Err(StoreError::Poisoned(why.clone()))
+            }
+            None => sqlite(&mut self.tx).checkpoint(),
+        };
+        drop(self.tx);
+        if let Some(done) = self.closing {
+            // Who asked may have gone.
+            let _ = done.send(emptied);
+        }
+    }
+
+    fn end(&mut self, done: oneshot::Sender<Result<(), StoreError>>, queue: &mut mpsc::Receiver<Told>) {
+        // What is queued is still served; `recv` ends behind it.
+        queue.close();
+        self.closing.get_or_insert(done);
     }
 
     /// Runs what is queued and commits it. Every job taken is in `group` afterwards.
     fn run_group(
         &mut self,
         first: Box<dyn Job>,
-        queue: &mut mpsc::Receiver<Box<dyn Job>>,
+        queue: &mut mpsc::Receiver<Told>,
         group: &mut Vec<Box<dyn Job>>,
     ) -> Result<(), StoreError> {
         let mut next = Some(first);
@@ -193,7 +239,14 @@ impl Thread {
                 return Err(self.undo(error));
             }
             if group.len() < GROUP {
-                next = queue.try_recv().ok();
+                next = match queue.try_recv() {
+                    Ok(Told::Job(job)) => Some(job),
+                    Ok(Told::Close(done)) => {
+                        self.end(done, queue);
+                        None
+                    }
+                    Err(_) => None,
+                };
             }
         }
         match sqlite(&mut self.tx).commit() {

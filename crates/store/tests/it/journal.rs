@@ -35,7 +35,7 @@ both! {
                             Box::pin(async move {
                                 let entries = [entry(writer * 100 + n), entry(n)];
                                 // Every third one is refused after it has written.
-                                let range = tx.journal_append(stream, &entries, now).await?;
+                                let range = tx.journal_append_numbered(stream, &entries, now).await?;
                                 if n % 3 == 2 { Err(StoreError::WrongState("no".into())) } else { Ok(range) }
                             })
                         })
@@ -55,6 +55,67 @@ both! {
         assert_eq!(read.iter().map(|entry| entry.seq).collect::<Vec<_>>(), given);
     }
 
+    /// K3, X57: whoever was answered finds what it told a project on the project's stream, each run's entries in
+    /// their order, dense, and none of a transaction that was undone.
+    async fn a_projects_stream_is_told_by_many_runs_at_once(db: Db) {
+        let stream = StreamId::Project(db.project);
+        let now = db.now();
+        let tellers = (0..20_i64).map(|teller| {
+            let store = db.store.clone();
+            tokio::spawn(async move {
+                for n in 0..10_i64 {
+                    let told = store.write(move |tx| {
+                        Box::pin(async move {
+                            let said = NewEntry::new("note", json!({"teller": teller, "n": n, "half": 0.5}));
+                            tx.journal_append(stream, &[said], now).await?;
+                            if n % 3 == 2 { Err(StoreError::WrongState("no".into())) } else { Ok(()) }
+                        })
+                    });
+                    if told.await.is_ok() {
+                        let read = store.read(move |tx| Box::pin(async move { tx.entries(stream, 0, 1_000).await }));
+                        let own = format!(r#"{{"teller":{teller},"n":{n},"half":0.5}}"#);
+                        let read: Vec<Entry> = Result::<_, StoreError>::unwrap(read.await);
+                        assert!(read.iter().any(|entry| entry.data == own), "{own} was acknowledged and is not there");
+                    }
+                }
+            })
+        });
+        for teller in tellers.collect::<Vec<_>>() {
+            teller.await.unwrap();
+        }
+        let read = all(&db, stream).await;
+        assert_eq!(read.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=140).collect::<Vec<_>>());
+        let mut last = std::collections::HashMap::new();
+        for entry in &read {
+            let data: serde_json::Value = serde_json::from_str(&entry.data).unwrap();
+            let (teller, n) = (data["teller"].as_i64().unwrap(), data["n"].as_i64().unwrap());
+            assert!(last.insert(teller, n).is_none_or(|before| before < n), "out of order: {data}");
+        }
+        assert_eq!(db.store.verify_stream(stream).await.unwrap().damage, vec![]);
+    }
+
+    /// What a process stored for a project's stream before it died gets its number from whoever lives (X57).
+    async fn entries_left_by_the_dead_are_numbered(db: Db) {
+        if db.store.kind() == "sqlite" {
+            // One writer numbers every entry in its own transaction: nothing is ever left.
+            return;
+        }
+        let project = db.project;
+        db.harm(&format!(
+            "INSERT INTO board_waiting (kind, owner, at, body) VALUES (1, '{project}', 7,
+             '{{\"kind\":\"note\",\"level\":\"info\",\"span\":null,\"parent\":null,\"edge\":null,\"data\":{{\"n\":1}}}}')"
+        ))
+        .await;
+        for _ in 0..100 {
+            if let [entry] = all(&db, StreamId::Project(project)).await.as_slice() {
+                assert_eq!((entry.seq, entry.at.micros(), entry.data.as_str()), (1, 7, r#"{"n":1}"#));
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("nobody numbered the entry");
+    }
+
     /// X58: the head is the chain over each append, and what is read renders as what was chained.
     async fn the_chain_runs_over_what_readers_get(db: Db) {
         let stream = StreamId::Audit(db.project);
@@ -66,7 +127,7 @@ both! {
                 let entries: Vec<_> = (0..size).map(|_| NewEntry::new("note", odd.clone())
                     .in_span("s\"1", Some("p".into()), Some(model::journal::Edge::Close))
                     .at_level(model::journal::Level::Error)).collect();
-                Box::pin(async move { tx.journal_append(stream, &entries, now).await })
+                Box::pin(async move { tx.journal_append_numbered(stream, &entries, now).await })
             }).await.map_err(|error: StoreError| error).unwrap();
         }
         let read: Vec<String> = all(&db, stream).await.iter().map(Entry::render).collect();
@@ -82,7 +143,7 @@ both! {
     async fn a_run_stream_takes_nothing_after_its_last_entry(db: Db) {
         let run = db.start(vec![]).await;
         let now = db.now();
-        let append = |kind: &'static str| within!(db, |tx| tx.journal_append(StreamId::Run(run), &[NewEntry::new(kind, json!({}))], now).await);
+        let append = |kind: &'static str| within!(db, |tx| tx.journal_append_numbered(StreamId::Run(run), &[NewEntry::new(kind, json!({}))], now).await);
         append("run.finished").await.unwrap();
         assert!(matches!(append("note").await, Err(StoreError::WrongState(_))));
         assert_eq!(all(&db, StreamId::Run(run)).await.len(), 1);
@@ -96,9 +157,9 @@ both! {
         let run = db.start(vec![task("a")]).await;
         let now = db.now();
         let stream = StreamId::Run(run);
-        within!(db, |tx| tx.journal_append(stream, &[entry(1), entry(2)], now).await).await.unwrap();
+        within!(db, |tx| tx.journal_append_numbered(stream, &[entry(1), entry(2)], now).await).await.unwrap();
         let refused = within!(db, |tx| {
-            tx.journal_append(stream, &[entry(3)], now).await?;
+            tx.journal_append_numbered(stream, &[entry(3)], now).await?;
             Err::<(), _>(StoreError::NotFound("thing"))
         });
         refused.await.unwrap_err();

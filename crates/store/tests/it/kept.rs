@@ -22,7 +22,7 @@ async fn end(db: &Db, run: RunId) {
     let ended = within!(db, |tx| {
         tx.run_set(run, &RunChange { status: Some(RunStatus::Failed), ..Default::default() }, now).await?;
         let entries = [NewEntry::new("run.finished", json!({"status": "failed"}))];
-        tx.journal_append(StreamId::Run(run), &entries, now).await
+        tx.journal_append_numbered(StreamId::Run(run), &entries, now).await
     });
     ended.await.unwrap();
 }
@@ -115,7 +115,7 @@ both! {
         let stream = StreamId::Project(db.project);
         for _ in 0..4 {
             let now = db.now();
-            within!(db, |tx| tx.journal_append(stream, &[entry(1), entry(2)], now).await).await.unwrap();
+            within!(db, |tx| tx.journal_append_numbered(stream, &[entry(1), entry(2)], now).await).await.unwrap();
             db.advance(Duration::from_secs(1));
         }
         let before = db.now().shifted(-2_000_000);
@@ -123,7 +123,7 @@ both! {
         let verified = db.store.verify_stream(stream).await.unwrap();
         assert_eq!((verified.entries, verified.damage), (4, vec![]));
         let now = db.now();
-        within!(db, |tx| tx.journal_append(stream, &[entry(3)], now).await).await.unwrap();
+        within!(db, |tx| tx.journal_append_numbered(stream, &[entry(3)], now).await).await.unwrap();
         assert_eq!(db.store.verify_stream(stream).await.unwrap().damage, []);
         assert_eq!(within!(db, |tx| tx.floor(stream).await).await, Ok(5));
     }
@@ -137,7 +137,7 @@ both! {
         let stream = StreamId::Run(run);
         let now = db.now();
         for n in 0..5 {
-            within!(db, |tx| tx.journal_append(stream, &[entry(n), entry(n)], now).await).await.unwrap();
+            within!(db, |tx| tx.journal_append_numbered(stream, &[entry(n), entry(n)], now).await).await.unwrap();
         }
         let proof = record(&db, evidence(db.project, run, req, Outcome::PASSED, "a"), true).await;
         assert_eq!(db.store.verify_project(db.project, &blobs).await.unwrap().damage, []);
@@ -149,6 +149,7 @@ both! {
         let checked = async |harm: &str, undo: &str| {
             db.harm(harm).await;
             let damage = db.store.verify_stream(stream).await.unwrap().damage;
+            assert_eq!(db.store.check_chain(stream).await.unwrap().damage.as_slice(), damage.as_slice());
             db.harm(undo).await;
             assert_eq!(db.store.verify_stream(stream).await.unwrap().damage, []);
             number(&damage)
@@ -158,6 +159,8 @@ both! {
         assert_eq!(checked("UPDATE entry SET at = at + 1 WHERE seq = 7", "UPDATE entry SET at = at - 1 WHERE seq = 7").await, 8);
         assert_eq!(checked("UPDATE entry SET seq = 99 WHERE seq = 5", "UPDATE entry SET seq = 5 WHERE seq = 99").await, 5);
         assert_eq!(checked("UPDATE stream SET seq = 10", "UPDATE stream SET seq = 11").await, 12);
+        let chain = db.store.check_chain(stream).await.unwrap();
+        assert_eq!((chain.entries, chain.head.seq, chain.head.floor, chain.damage), (11, 11, 1, None));
 
         // P52: the row says passed, the sealed text says failed: shown as damaged, and nothing else breaks.
         let (project, id) = (db.project, proof.id);
@@ -216,8 +219,9 @@ async fn a_backup_under_load_is_a_prefix_and_verifies() {
                 let mut last = 0;
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                     let now = db.now();
-                    let range =
-                        within!(db, |tx| tx.journal_append(StreamId::Run(run), &[entry(1), entry(2)], now).await);
+                    let range = within!(db, |tx| tx
+                        .journal_append_numbered(StreamId::Run(run), &[entry(1), entry(2)], now)
+                        .await);
                     last = range.await.unwrap().end;
                 }
                 last
@@ -241,7 +245,7 @@ async fn a_backup_under_load_is_a_prefix_and_verifies() {
     // Restoring is to open a copy of it.
     let restored = folder.path().join("restored");
     copy(&target, &restored);
-    let store = store::Store::open(StoreUrl::Sqlite(restored.join("store.db"))).await.unwrap();
+    let store = store::Store::open(StoreUrl::Sqlite(restored.join(store::DATABASE))).await.unwrap();
     let prefix = store.read(move |tx| Box::pin(async move { tx.entries(StreamId::Run(run), 0, 100_000).await }));
     let prefix = Result::<_, StoreError>::unwrap(prefix.await);
     let whole = db.store.read(move |tx| Box::pin(async move { tx.entries(StreamId::Run(run), 0, 1_000_000).await }));
@@ -253,6 +257,19 @@ async fn a_backup_under_load_is_a_prefix_and_verifies() {
     assert!(matches!(full, StoreError::BackupUnusable { .. }), "{full:?}");
     std::fs::remove_file(target.join("backup.json")).unwrap();
     assert!(matches!(backup_check(&target).await.unwrap_err(), StoreError::BackupUnusable { .. }));
+
+    // One that was killed half-way is told as such, and begins anew; nothing but its own files is removed.
+    std::fs::write(target.join(store::UNFINISHED), "").unwrap();
+    std::fs::write(target.join(store::DATABASE), "half").unwrap();
+    std::fs::write(target.join("notes.txt"), "mine").unwrap();
+    assert!(matches!(backup_check(&target).await.unwrap_err(), StoreError::BackupUnusable { .. }));
+    let full = db.store.backup(&blobs, &target, db.now()).await.unwrap_err();
+    assert!(matches!(full, StoreError::BackupUnusable { .. }), "{full:?}");
+    assert_eq!(std::fs::read(target.join("notes.txt")).unwrap(), b"mine");
+    std::fs::remove_file(target.join("notes.txt")).unwrap();
+    db.store.backup(&blobs, &target, db.now()).await.unwrap();
+    assert_eq!(backup_check(&target).await.unwrap().1.damage, []);
+    assert!(!target.join(store::UNFINISHED).exists());
 }
 
 /// A PostgreSQL store says who backs it up.
@@ -277,7 +294,7 @@ async fn a_damaged_page_is_never_served_as_good() {
         let run = db.start((0..200).map(|n| task(&format!("{n:03}"))).collect()).await;
         for n in 0..200 {
             let now = db.now();
-            within!(db, |tx| tx.journal_append(StreamId::Run(run), &[entry(n)], now).await).await.unwrap();
+            within!(db, |tx| tx.journal_append_numbered(StreamId::Run(run), &[entry(n)], now).await).await.unwrap();
         }
         let whole = db.store.read(move |tx| Box::pin(async move { tx.entries(StreamId::Run(run), 0, 1_000).await }));
         (run, Result::<_, StoreError>::unwrap(whole.await))

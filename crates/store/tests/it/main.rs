@@ -8,9 +8,12 @@
 extern crate proofhouse_store as store;
 
 mod faults;
+mod issues;
 mod journal;
 mod kept;
+mod ledger;
 mod proof;
 mod queue;
 mod rows;
 mod support;
+mod workers;

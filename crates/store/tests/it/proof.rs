@@ -100,7 +100,7 @@ pub async fn record(db: &Db, evidence: Evidence, settles: bool) -> Evidence {
             assert!(tx.evidence_insert(&evidence, settles).await?);
             let data = serde_json::json!({"evidence": evidence.id, "seal": evidence.seal});
             let entry = model::journal::NewEntry::new("gate.finished", data);
-            tx.journal_append(model::journal::StreamId::Run(evidence.run), &[entry], now).await?;
+            tx.journal_append_numbered(model::journal::StreamId::Run(evidence.run), &[entry], now).await?;
             Ok(evidence)
         })
     });

@@ -46,6 +46,13 @@ both! {
         assert_eq!((run.status, run.started_at), (RunStatus::Running, Some(db.now())));
         let started = within!(db, |tx| tx.entries_of(StreamId::Run(run.id), &["run.status"], 0, 10).await).await.unwrap();
         assert_eq!(started.len(), 1, "the first claim starts the run once");
+        // X57, W1: whoever follows the project alone sees it go on.
+        let board = StreamId::Project(run.project);
+        let told = within!(db, |tx| tx.entries_of(board, &["run.status"], 0, 10).await).await.unwrap();
+        assert_eq!(told.len(), 1, "{told:?}");
+        let data: serde_json::Value = serde_json::from_str(&told[0].data).unwrap();
+        assert_eq!(data["run"], serde_json::json!(run.id));
+        assert_eq!((&data["to"], &data["run_kind"]), (&"running".into(), &serde_json::json!(run.kind)));
     }
 
     /// D52: priority first, then one run after the other, then age; labels must be offered.
@@ -399,7 +406,7 @@ both! {
             let entries: Vec<_> = ids.map(|n| (n.to_string(), entry(n))).collect();
             db.store.write(move |tx| {
                 let entries = entries.clone();
-                Box::pin(async move { tx.journal_append_once(held, &entries, now).await })
+                Box::pin(async move { Ok(tx.journal_append_once(held, &entries, now).await?.0) })
             })
         };
         assert_eq!(send(0..3).await, Ok::<_, StoreError>(store::Taken { accepted: 3, duplicates: 0, last_seq: 4 }));
@@ -424,7 +431,7 @@ both! {
         let ended = within!(db, |tx| {
             tx.run_set(run, &RunChange { status: Some(RunStatus::Failed), ..Default::default() }, now).await?;
             let last = model::journal::NewEntry::new("run.finished", serde_json::json!({}));
-            tx.journal_append(StreamId::Run(run), &[last], now).await
+            tx.journal_append_numbered(StreamId::Run(run), &[last], now).await
         });
         ended.await.unwrap();
         assert_eq!(db.store.heartbeat(holder, &[held], now).await.unwrap(), [(held, Beat::Cancelled)]);

@@ -17,7 +17,8 @@ use store::{
 use crate::support::*;
 
 both! {
-    /// F21: closing waits for writes and lets go of whom it told; PostgreSQL refuses from then on.
+    /// F21, F11: closing waits for writes, lets go of whom it told, refuses from then on, and leaves no
+    /// write-ahead log that a flipped byte could cut short.
     async fn a_closed_store_lets_go(db: Db) {
         let held = std::sync::Arc::new(());
         let hook = std::sync::Arc::clone(&held);
@@ -27,7 +28,18 @@ both! {
         db.store.close().await;
         assert_eq!(std::sync::Arc::strong_count(&held), 1);
         let ping = tokio::time::timeout(std::time::Duration::from_secs(20), db.store.ping()).await.unwrap();
-        assert_eq!(ping.is_ok(), db.store.kind() == "sqlite");
+        assert!(matches!(ping, Err(StoreError::Unavailable(_))), "{ping:?}");
+        let write = tokio::time::timeout(
+            std::time::Duration::from_secs(20),
+            db.store.write(|_| Box::pin(async { Ok::<_, StoreError>(()) })),
+        );
+        assert!(matches!(write.await.unwrap(), Err(StoreError::Unavailable(_))));
+        db.store.close().await;
+        if let store::StoreUrl::Sqlite(path) = &db.url {
+            for end in ["-wal", "-shm"] {
+                assert!(!std::path::PathBuf::from(format!("{}{end}", path.display())).exists(), "{end} is left");
+            }
+        }
     }
 
     async fn every_statement_can_be_prepared(db: Db) {
@@ -81,7 +93,7 @@ both! {
         .await
         .unwrap();
         let page = |status: Vec<RunStatus>, before: Option<RunId>| {
-            let filter = RunFilter { project: Some(project), kind: Some("proof".into()), status };
+            let filter = RunFilter { project: Some(project), kind: Some("proof".into()), status, verdict: None };
             db.store.read(move |tx| {
                 let filter = filter.clone();
                 Box::pin(async move { tx.runs(&filter, before, 3).await })
@@ -291,6 +303,7 @@ both! {
                 tx.person_insert(&person).await?;
                 tx.token_insert(&token, &secret).await?;
                 tx.session_insert(&Digest::of(b"s"), person.id, now, now.shifted(10)).await?;
+                tx.session_token_insert(&Digest::of(b"s"), token.id).await?;
                 tx.sign_in_link_insert(&Digest::of(b"l"), person.id, now, now.shifted(10)).await
             })
         }).await.unwrap();
@@ -300,32 +313,16 @@ both! {
         let id = token.id;
         assert!(within!(db, |tx| tx.token_revoke(id, now).await).await.unwrap());
         assert!(!within!(db, |tx| tx.token_by_secret(&secret).await).await.unwrap().unwrap().is_live(now));
+        let behind = within!(db, |tx| tx.session_token(&Digest::of(b"s")).await).await.unwrap().unwrap();
+        assert!(behind.id == id && !behind.is_live(now));
+        assert_eq!(within!(db, |tx| tx.session_token(&Digest::of(b"other")).await).await.unwrap(), None);
         assert_eq!(within!(db, |tx| tx.session(&Digest::of(b"s"), now).await).await.unwrap(), Some(kept.clone()));
         assert_eq!(within!(db, |tx| tx.session(&Digest::of(b"s"), now.shifted(10)).await).await.unwrap(), None);
         assert_eq!(within!(db, |tx| tx.sign_in_link_use(&Digest::of(b"l"), now).await).await.unwrap(), Some(kept));
         assert_eq!(within!(db, |tx| tx.sign_in_link_use(&Digest::of(b"l"), now).await).await.unwrap(), None, "once");
         assert_eq!(within!(db, |tx| tx.sessions_sweep(now.shifted(10)).await).await.unwrap(), 2);
+        assert_eq!(within!(db, |tx| tx.session_token(&Digest::of(b"s")).await).await.unwrap(), None);
         assert_eq!(within!(db, |tx| tx.person(who).await).await.unwrap().unwrap().name, "Ada");
-    }
-
-    /// X37: contact is written for many at once, and never backwards.
-    async fn workers_are_known_and_seen(db: Db) {
-        let (a, b, now) = (worker(), worker(), db.now());
-        within!(db, |tx| {
-            tx.worker_put(a, "a", &json!({"labels": ["linux"]}), now).await?;
-            tx.worker_put(b, "b", &json!({}), now).await
-        }).await.unwrap();
-        let later = now.shifted(9);
-        assert_eq!(within!(db, |tx| tx.workers_seen(&[a, b, worker()], later).await).await, Ok(2));
-        assert_eq!(within!(db, |tx| tx.workers_seen(&[a], now).await).await, Ok(0));
-        let known = within!(db, |tx| tx.workers().await).await.unwrap();
-        assert_eq!(known.iter().map(|w| (w.id, w.created_at, w.seen_at)).collect::<Vec<_>>(), [(a, now, later), (b, now, later)]);
-        db.start(vec![task("a")]).await;
-        let held = db.claim(a, 1).await;
-        assert_eq!(within!(db, |tx| tx.worker_forget(a).await).await, Ok(false), "it holds a task");
-        db.finish(fence(&held[0])).await.unwrap();
-        assert_eq!(within!(db, |tx| tx.worker_forget(a).await).await, Ok(true));
-        assert_eq!(within!(db, |tx| tx.worker(a).await).await, Ok(None));
     }
 
     /// F7: one leader at a time; the one that was replaced is refused.

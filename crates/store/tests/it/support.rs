@@ -155,6 +155,7 @@ impl Db {
             exclusive_key: None,
             retry_of: None,
             parent: None,
+            issue: None,
             cancelling: false,
             created_at: self.now(),
             started_at: None,
@@ -165,7 +166,12 @@ impl Db {
 
     /// Stores a run with these tasks.
     pub async fn start(&self, tasks: Vec<NewTask>) -> RunId {
-        let run = self.new_run();
+        self.start_by(Actor::System, tasks).await
+    }
+
+    /// Stores a run that somebody started.
+    pub async fn start_by(&self, created_by: Actor, tasks: Vec<NewTask>) -> RunId {
+        let run = Run { created_by, ..self.new_run() };
         let (id, now, project) = (run.id, self.now(), self.project);
         self.store
             .write(move |tx| {

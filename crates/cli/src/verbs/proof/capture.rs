@@ -55,6 +55,9 @@ pub struct Args {
     /// A related requirement; repeat for more
     #[arg(long = "related", value_name = "REQ", requires = "title")]
     related: Vec<String>,
+    /// The issue that it belongs to, by its number
+    #[arg(long, value_name = "NUMBER", requires = "title")]
+    issue: Option<String>,
     /// Capture every requirement of a JSON file: a list of objects as the API takes them
     ///
     /// One whose title is captured already is left alone, so the same file can be given again.
@@ -114,6 +117,7 @@ fn body(args: &Args) -> Result<Value, Fault> {
         ("source", &args.source),
         ("source_url", &args.source_url),
         ("kind", &args.kind),
+        ("issue", &args.issue),
     ];
     for (name, value) in fields {
         if let Some(value) = value {

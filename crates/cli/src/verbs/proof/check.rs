@@ -3,7 +3,10 @@
 //! It sends the tree of the commit it is asked about, so that CI needs no checkout on the plane's
 //! side (P76), and it fails closed: a question that cannot be answered is never clear (P70).
 
+use std::collections::BTreeSet;
+
 use clap::ValueEnum;
+use model::code::Code;
 use serde_json::Value;
 
 use crate::{
@@ -66,6 +69,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
             // The tree itself is sent, so the plane needs neither the ref nor a checkout.
             let here = std::path::Path::new(".");
             let tree = git::tree_of(here, args.r#ref.as_deref().unwrap_or("HEAD")).await;
+            let tree = tree.map_err(|fault| match fault.is(Code::NotARepository) {
+                true => fault.hinted("stand in a checkout of the project, or name its tree with --tree"),
+                false => fault,
+            });
             query.push(("tree", tree.doing("find the tree to check")?));
             dirty = args.r#ref.is_none() && git::is_dirty(here).await;
         }
@@ -86,6 +93,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
         context.out.document(&answer);
     } else {
         print(&answer, &context.out);
+        for line in next(&answer, args.r#ref.as_deref()) {
+            context.out.line(context.out.dim(line));
+        }
     }
     Ok(if args.exit_code { exit_of(&answer, args.allow_empty) } else { Exit::Ok })
 }
@@ -116,6 +126,25 @@ fn exit_of(answer: &Value, allow_empty: bool) -> Exit {
     let mut gates = blocking.iter().flat_map(|requirement| requirement.list("/gates"));
     let failed = gates.any(|gate| gate.text("/verdict") == "failed");
     if failed { Exit::No } else { Exit::Unproven }
+}
+
+/// What would take each of the reasons out of the way.
+fn next(answer: &Value, reference: Option<&str>) -> Vec<String> {
+    let gates = answer.list("/blocking").iter().flat_map(|entry| entry.list("/gates"));
+    let reasons: BTreeSet<&str> = gates.map(|gate| gate.text("/reason")).collect();
+    let mut lines = Vec::new();
+    if !answer.flag("/clear") && answer.pointer("/counts/in_scope").and_then(Value::as_u64) == Some(0) {
+        lines.push("  begin   proofhouse proof capture --title WHAT --suite unit".to_owned());
+    }
+    if reasons.iter().any(|reason| *reason != "definition_changed") {
+        let target = reference.map(|name| format!(" --ref {}", clean(name))).unwrap_or_default();
+        lines.push(format!("  prove   proofhouse proof run --mode not_clear{target}"));
+    }
+    if reasons.contains("definition_changed") {
+        let accept = "proofhouse proof gates accept DIGEST --reason WHY";
+        lines.push(format!("  accept  {accept}  (`proofhouse proof gates` shows what changed)"));
+    }
+    lines
 }
 
 fn print(answer: &Value, out: &Out) {

@@ -1,7 +1,7 @@
 //! `proofhouse proof gates`: what can look at the project, and by which means.
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     context::Context,
@@ -67,11 +67,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
             let runners = gate.texts("/runners").join(", ");
             let runner =
                 if gate.text("/how") == "review" { "a person" } else { gate.maybe("/runner").unwrap_or(&runners) };
-            let accepted = if gate.get("accepted").and_then(serde_json::Value::as_bool) == Some(false) {
-                ", not accepted"
-            } else {
-                ""
-            };
+            let accepted =
+                if gate.get("accepted").and_then(Value::as_bool) == Some(false) { ", not accepted" } else { "" };
             table.row([
                 cell(Tone::Bold, gate.text("/name")),
                 if is_on { cell(Tone::Good, "on") } else { cell(Tone::Dim, "off") },
@@ -92,46 +89,44 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
             out.document(&json!({"gates": gates, "runners": runners}));
         } else {
             out.line("");
-            print_runners(&runners, context);
+            print_runners(&runners, &gates, context);
         }
     }
     Ok(Exit::Ok)
 }
 
-/// What was found in the tree, what is missing, and how to get it.
-pub fn print_runners(runners: &serde_json::Value, context: &Context) {
+/// What was found in the tree and declared in its file, what is missing, and how to get it.
+pub fn print_runners(runners: &Value, gates: &Value, context: &Context) {
     let out = &context.out;
-    let list = if runners.list("/items").is_empty() { runners.list("/runners") } else { runners.list("/items") };
-    if list.is_empty() {
-        out.line(out.dim("no runner was found: declare a gate in proofhouse.toml, with runner = \"command\""));
-    }
-    for runner in list {
-        let name = runner.maybe("/family").or_else(|| runner.maybe("/name")).unwrap_or(runner.text("/runner"));
-        let place = runner.maybe("/cwd").map(|cwd| format!(" in {}", clean(cwd))).unwrap_or_default();
-        let version = runner.maybe("/version").map(|version| format!("  {}", clean(version))).unwrap_or_default();
-        let by = ["/found_by", "/files", "/because"].into_iter().find_map(|at| {
-            runner
-                .maybe(at)
-                .map(str::to_owned)
-                .or_else(|| Some(runner.texts(at).join(", ")).filter(|text| !text.is_empty()))
-        });
-        let by = by.map(|by| out.dim(format!("  found by {}", clean(&by)))).unwrap_or_default();
-        let (sign, tone) = if runner.list("/missing").is_empty() { ("✓", Tone::Good) } else { ("○", Tone::Unsure) };
-        out.line(format!("  {} {}{place}{version}{by}", out.paint(tone, sign), out.bold(clean(name))));
-        for missing in runner.list("/missing") {
-            let what = missing
-                .as_str()
-                .or_else(|| missing.maybe("/tool"))
-                .or_else(|| missing.maybe("/name"))
-                .unwrap_or_default();
-            let hint = missing.maybe("/hint").map(|hint| format!(": {hint}")).unwrap_or_default();
-            out.line(format!("      missing {}{}", clean(what), clean(&hint)));
+    let declared: Vec<&Value> = gates.list("/items").iter().filter(|gate| !gate.texts("/argv").is_empty()).collect();
+    let found = runners.list("/items");
+    if found.is_empty() && declared.is_empty() {
+        out.line(out.dim("  nothing that tests are run with; declare a gate in proofhouse.toml:"));
+        for line in ["[proof.gates.unit]", "runner = \"command\"", "argv = [\"./run-the-tests\"]"] {
+            out.line(out.dim(format!("    {line}")));
         }
+    }
+    for runner in found {
+        let (sign, tone) = if runner.list("/missing").is_empty() { ("✓", Tone::Good) } else { ("○", Tone::Unsure) };
+        let roots: Vec<&str> = runner.texts("/roots").into_iter().filter(|root| !root.is_empty()).collect();
+        let place = if roots.is_empty() { String::new() } else { format!("  in {}", roots.join(", ")) };
+        let proves = format!("  for {}", runner.texts("/gates").join(", "));
+        let name = out.bold(clean(runner.text("/runner")));
+        out.line(format!("  {} {name}{}", out.paint(tone, sign), out.dim(clean(&(place + &proves)))));
+        for missing in runner.list("/missing") {
+            let (tool, hint) = (clean(missing.text("/tool")), clean(missing.text("/hint")));
+            out.line(format!("      missing {tool}: {hint}"));
+        }
+    }
+    for gate in declared {
+        let (name, command) = (clean(gate.text("/name")), gate.texts("/argv").join(" "));
+        let command = out.dim(format!("  declared as {}", clean(&command)));
+        out.line(format!("  {} {}{command}", out.paint(Tone::Good, "✓"), out.bold(name)));
     }
 }
 
 /// Whole digests from the beginnings that the list shows.
-fn whole(given: Vec<String>, gates: &serde_json::Value) -> Result<Vec<String>, Fault> {
+fn whole(given: Vec<String>, gates: &Value) -> Result<Vec<String>, Fault> {
     let known: Vec<&str> =
         gates.list("/items").iter().map(|gate| gate.maybe("/digest").unwrap_or(gate.text("/definition"))).collect();
     given

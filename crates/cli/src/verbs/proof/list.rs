@@ -34,6 +34,9 @@ pub struct Args {
     /// Only those whose proof is of other files than the present ones
     #[arg(long)]
     stale: bool,
+    /// Only those about this issue, by its number
+    #[arg(long, value_name = "NUMBER")]
+    issue: Option<String>,
     /// Only those whose title or text holds this
     #[arg(long, short = 'q', value_name = "TEXT")]
     q: Option<String>,
@@ -56,6 +59,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
         ("gate", args.gate),
         ("verdict", args.verdict),
         ("stale", stale),
+        ("issue", args.issue),
         ("q", args.q),
         ("sort", args.sort),
     ];

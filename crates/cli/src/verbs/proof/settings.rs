@@ -1,5 +1,6 @@
 //! `proofhouse proof settings`: what an admin sets for the proof of a project.
 
+use model::code::Code;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -39,6 +40,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
         }
         if !(args.enable.is_empty() && args.disable.is_empty()) {
             let gates = api.get(&project.at("/proof/gates")).await.doing("list the gates")?;
+            let known = |name: &String| gates.list("/items").iter().any(|gate| gate.text("/name") == name);
+            if let Some(unknown) = args.enable.iter().chain(&args.disable).find(|name| !known(name)) {
+                return Err(Fault::new(Code::UnknownGate, format!("there is no gate {}", clean(unknown)))
+                    .doing("change the settings"));
+            }
             switch(&mut body, &gates, &args.enable, &args.disable);
         }
         document =

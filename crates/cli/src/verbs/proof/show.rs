@@ -1,13 +1,14 @@
 //! `proofhouse proof show` and `edit`: one requirement.
 
 use clap::ArgGroup;
+use model::code::Code;
 use serde_json::{Map, Value, json};
 
 use super::{list::status_of, run::requirement_id};
 use crate::{
     ago,
     api::encode,
-    context::Context,
+    context::{Context, Project},
     exit::Exit,
     fault::{Doing as _, Fault},
     json::{Look as _, short},
@@ -28,7 +29,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     let project = context.project().await?;
     let id = requirement_id(&args.requirement);
     let path = project.at(&format!("/proof/requirements/{}", encode(&id)));
-    let requirement = context.api().await?.get(&path).await.doing(&format!("show {}", clean(&id)))?;
+    let answer = context.api().await?.get(&path).await;
+    let requirement = answer.map_err(|fault| unknown(fault, &id, &project)).doing(&format!("show {}", clean(&id)))?;
     if context.out.json {
         context.out.document(&requirement);
     } else {
@@ -92,6 +94,21 @@ fn print(requirement: &Value, out: &Out) {
         ]);
     }
     table.print(out);
+    let failed = requirement.list("/obligations").iter().filter(|one| one.text("/verdict") == "failed");
+    let looks = failed.filter_map(|one| one.maybe("/evidence/id").or_else(|| one.maybe("/evidence")));
+    for (place, evidence) in looks.enumerate() {
+        let space = if place == 0 { "\n" } else { "" };
+        out.line(out.dim(format!("{space}  what it printed: proofhouse proof evidence {} --output", short(evidence))));
+    }
+}
+
+/// A requirement that the plane does not know, named.
+pub fn unknown(fault: Fault, id: &str, project: &Project) -> Fault {
+    if !fault.is(Code::NotFound) {
+        return fault;
+    }
+    let message = format!("the project {} has no requirement {}", clean(&project.key), clean(id));
+    Fault::new(Code::NotFound, message).hinted("`proofhouse proof list` shows what there is")
 }
 
 fn rules_of(obligation: &Value) -> String {
@@ -171,7 +188,8 @@ pub async fn edit(args: EditArgs, context: &Context) -> Result<Exit, Fault> {
     let id = requirement_id(&args.requirement);
     let path = project.at(&format!("/proof/requirements/{}", encode(&id)));
     let what = format!("change {}", clean(&id));
-    let revision = api.get(&path).await.doing(&what)?.number("/revision");
+    let answer = api.get(&path).await.map_err(|fault| unknown(fault, &id, &project));
+    let revision = answer.doing(&what)?.number("/revision");
     let requirement = api.patch(&path, &Value::Object(change), revision).await.doing(&what)?;
     if context.out.json {
         context.out.document(&requirement);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{capture::print_stubs, run::requirement_id};
+use super::{capture::print_stubs, run::requirement_id, show::unknown};
 use crate::{
     api::encode,
     context::Context,
@@ -28,9 +28,15 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     let id = requirement_id(&args.requirement);
     let path = project.at(&format!("/proof/requirements/{}", encode(&id)));
     let answer = if args.write {
-        api.post(&format!("{path}/stubs"), &json!({})).await.doing("write the stubs")?
+        api.post(&format!("{path}/stubs"), &json!({}))
+            .await
+            .map_err(|fault| unknown(fault, &id, &project))
+            .doing("write the stubs")?
     } else {
-        api.get(&format!("{path}?stubs=true")).await.doing("read the requirement")?
+        api.get(&format!("{path}?stubs=true"))
+            .await
+            .map_err(|fault| unknown(fault, &id, &project))
+            .doing("read the requirement")?
     };
     if context.out.json {
         context.out.document(&answer);

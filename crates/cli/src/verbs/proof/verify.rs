@@ -60,8 +60,15 @@ fn offline(file: &Path, out: &Out) -> Result<Exit, Fault> {
         out.document(&json!(report));
     } else {
         print(&json!(report), out);
-        if !report.complete {
-            out.line(out.paint(Tone::Bad, "the file is not whole: it was cut, or records of it are missing"));
+        match &report.broken {
+            Some(why) => {
+                let words = format!("the file is damaged, and nothing behind the damage was checked: {}", clean(why));
+                out.line(out.paint(Tone::Bad, words));
+            }
+            None if !report.complete => {
+                out.line(out.paint(Tone::Bad, "the file is not whole: it was cut, or records of it are missing"));
+            }
+            None => {}
         }
     }
     Ok(if report.intact { Exit::Ok } else { Exit::Unproven })
@@ -104,7 +111,12 @@ fn print(report: &Value, out: &Out) {
         return;
     }
     if broken == 0 && is_intact(report) {
-        out.line(format!("{} {checked} evidence checked, all of it intact", out.paint(Tone::Good, "✓")));
+        let words = match checked {
+            0 => "there is no evidence to check".to_owned(),
+            1 => "1 piece of evidence checked, and it is intact".to_owned(),
+            many => format!("{many} pieces of evidence checked, all of them intact"),
+        };
+        out.line(format!("{} {words}", out.paint(Tone::Good, "✓")));
     } else {
         out.line(out.paint(Tone::Bad, format!("{broken} of {checked} are not intact: run the gates again")));
     }

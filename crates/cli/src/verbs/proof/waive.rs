@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::run::requirement_id;
+use super::{run::requirement_id, show::unknown};
 use crate::{
     api::encode,
     context::Context,
@@ -47,8 +47,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
     let project = context.project().await?;
     let id = requirement_id(&args.requirement);
     let path = project.at(&format!("/proof/requirements/{}/waivers", encode(&id)));
-    let waiver =
-        context.api().await?.post(&path, &Value::Object(body)).await.doing(&format!("waive {}", clean(&id)))?;
+    let waiver = context
+        .api()
+        .await?
+        .post(&path, &Value::Object(body))
+        .await
+        .map_err(|fault| unknown(fault, &id, &project))
+        .doing(&format!("waive {}", clean(&id)))?;
     if context.out.json {
         context.out.document(&waiver);
     } else {
@@ -75,7 +80,8 @@ pub async fn unwaive(args: UnwaiveArgs, context: &Context) -> Result<Exit, Fault
     let id = requirement_id(&args.requirement);
     let path = project.at(&format!("/proof/requirements/{}", encode(&id)));
     let what = format!("end the waiver of {}", clean(&id));
-    let requirement = api.get(&path).await.doing(&what)?;
+    let answer = api.get(&path).await.map_err(|fault| unknown(fault, &id, &project));
+    let requirement = answer.doing(&what)?;
     let Some(waiver) = requirement.maybe("/waiver/id") else {
         return Err(Fault::new(model::code::Code::WaiverEnded, format!("{} is not waived", clean(&id))).doing(what));
     };

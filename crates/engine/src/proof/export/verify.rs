@@ -2,7 +2,7 @@
 //! answer is a report or an error, in bounded memory per record.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, BufRead, Read as _},
 };
 
@@ -47,6 +47,9 @@ pub struct Report {
     pub intact: bool,
     /// Whether its last record is there and counts the others right.
     pub complete: bool,
+    /// Why reading stopped before the end: what follows was not understood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
     /// Pieces of evidence that were checked.
     pub checked: u64,
     /// Pieces whose text was past its retention when the file was made.
@@ -74,14 +77,18 @@ pub fn verify(mut from: impl BufRead) -> Result<Report, Problem> {
     let start = from.fill_buf().map_err(|error| unreadable(&error))?;
     let read =
         if start.first() == Some(&b'{') { lines(&mut from, &mut gathered) } else { tar(&mut from, &mut gathered) };
-    match read {
-        Ok(()) => {}
+    let broken = match read {
+        Ok(()) => None,
         // A file that was cut is told by its missing end; one that never began is no export.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && gathered.version.is_some() => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && gathered.version.is_some() => None,
+        // An export whose middle was changed is damaged, and no longer somebody's other file.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData && gathered.version.is_some() => {
+            Some(error.to_string())
+        }
         Err(error) => return Err(unreadable(&error)),
-    }
+    };
     match gathered.version {
-        Some(VERSION) => Ok(report(gathered)),
+        Some(VERSION) => Ok(Report { broken, ..report(gathered) }),
         Some(other) => Err(no_export(&format!("it has version {other}, and this program reads {VERSION}"))),
         None => Err(no_export("its first record is not the head of an export")),
     }
@@ -185,6 +192,7 @@ impl Gathered {
 
 fn report(gathered: Gathered) -> Report {
     let mut report = Report::default();
+    let mut sealed: HashSet<(RunId, Digest)> = HashSet::new();
     for record in &gathered.evidence {
         let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
         let mut wrong = |message: String| {
@@ -198,11 +206,15 @@ fn report(gathered: Gathered) -> Report {
         };
         report.checked += 1;
         match text("state") {
-            "kept" => {
-                if let Err(message) = check(record, &gathered) {
-                    wrong(message);
+            "kept" => match read(record) {
+                Ok(evidence) => {
+                    sealed.extend(evidence.commands.iter().map(|command| (evidence.run, command.digest)));
+                    if let Err(message) = check(record, &evidence, &gathered) {
+                        wrong(message);
+                    }
                 }
-            }
+                Err(message) => wrong(message),
+            },
             "expired" => report.expired += 1,
             _ => wrong("it could not be read when the file was made".to_owned()),
         }
@@ -211,14 +223,19 @@ fn report(gathered: Gathered) -> Report {
     report.complete = count("evidence") == Some(gathered.evidence.len() as u64)
         && count("commands") == Some(gathered.commands.len() as u64)
         && count("requirements") == Some(gathered.requirements)
-        && count("blobs") == Some(gathered.blobs.len() as u64);
+        && count("blobs") == Some(gathered.blobs.len() as u64)
+        // A command that no evidence rests on took the place of one.
+        && gathered.commands.keys().all(|command| sealed.contains(command));
     report.intact = report.complete && report.items.is_empty();
     report
 }
 
-fn check(record: &Value, gathered: &Gathered) -> Result<(), String> {
+fn read(record: &Value) -> Result<Evidence, String> {
     let body = record.get("evidence").cloned().unwrap_or_default();
-    let evidence: Evidence = serde_json::from_value(body).map_err(|_| "it cannot be read".to_owned())?;
+    serde_json::from_value(body).map_err(|_| "it cannot be read".to_owned())
+}
+
+fn check(record: &Value, evidence: &Evidence, gathered: &Gathered) -> Result<(), String> {
     let says = |name: &str, value: String| record.get(name).and_then(Value::as_str) == Some(value.as_str());
     let agrees = says("id", evidence.id.to_string())
         && says("requirement", evidence.requirement.to_string())

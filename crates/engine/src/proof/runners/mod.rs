@@ -75,7 +75,7 @@ pub struct Found {
     pub roots: Vec<String>,
     /// The gates it can prove, with what their definition rests on.
     pub gates: BTreeMap<GateName, BTreeMap<String, String>>,
-    /// Programs it needs and the machine lacks, each with how to get it.
+    /// What it needs and the machine or the checkout lacks, each with how to get it.
     pub missing: BTreeMap<String, String>,
 }
 
@@ -236,6 +236,14 @@ fn gate(name: &str) -> GateName {
         Ok(gate) => gate,
         Err(_) => unreachable!("{name} is a gate of the catalogue"),
     }
+}
+
+/// Whether a file or folder lies in this folder or in one above it.
+fn lies_at_or_above(tree: &dyn Tree, folder: &str, name: &str) -> bool {
+    let above = std::iter::successors(Some(folder), |at| {
+        (!at.is_empty()).then(|| at.rsplit_once('/').map_or("", |(above, _)| above))
+    });
+    above.into_iter().any(|at| tree.exists(&below(at, name)))
 }
 
 /// The outermost folders that hold one of these files; a manifest inside another's folder belongs to it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::proof::{judge::Unplanned, results::ParserKind, verdict::Reason};
 use serde_json::Value;
 
-use super::{Ask, Found, PlannedCommand, Runner, Tools, Tree, below, gate, parser, roots, unplanned};
+use super::{Ask, Found, PlannedCommand, Runner, Tools, Tree, below, gate, lies_at_or_above, parser, roots, unplanned};
 
 /// The family of `package.json`.
 pub struct Node;
@@ -35,6 +35,11 @@ impl Package {
 
     fn depends_on(&self, name: &str) -> bool {
         ["dependencies", "devDependencies"].iter().any(|list| self.0[*list][name].is_string())
+    }
+
+    fn has_dependencies(&self) -> bool {
+        let some = |list: &str| self.0[list].as_object().is_some_and(|list| !list.is_empty());
+        some("dependencies") || some("devDependencies")
     }
 
     fn tester(&self) -> Option<Tester> {
@@ -87,6 +92,15 @@ impl Runner for Node {
                     add(name, text.to_owned());
                 }
             }
+        }
+        // What a lock file names is installed before the gates (P35); without one nobody knows what to install.
+        let is_bare = |root: &&String| {
+            Package::at(tree, root).has_dependencies()
+                && !["node_modules", "package-lock.json"].iter().any(|name| lies_at_or_above(tree, root, name))
+        };
+        if roots.iter().any(|root| is_bare(&root)) {
+            let how = "the dependencies are not installed, and no package-lock.json names them: `npm install`";
+            found.missing.insert("node_modules".to_owned(), how.to_owned());
         }
         found.roots = roots;
         for (program, how) in [("node", "install Node.js 20 or later"), ("npx", "install npm, which brings npx")] {
@@ -159,7 +173,10 @@ fn tests(ask: &Ask<'_>, root: &str, package: &Package) -> Result<Option<PlannedC
             let mut argv = vec!["node", "--test"];
             argv.extend(reporter);
             argv.extend(selected.as_deref());
-            argv.extend(own.split_whitespace().skip(1).filter(|word| *word != "--test"));
+            let paths: Vec<&str> = own.split_whitespace().skip(1).filter(|word| *word != "--test").collect();
+            let stubs = if ask.test().is_some() && !paths.is_empty() { stubs(ask.tree, root) } else { Vec::new() };
+            argv.extend(paths);
+            argv.extend(stubs.iter().map(String::as_str));
             ask.command(NAME, root, &argv, parser(ParserKind::Tap, Some("{out}/r.tap")))
         }
         Tester::Script if ask.test().is_some() => {
@@ -169,6 +186,14 @@ fn tests(ask: &Ask<'_>, root: &str, package: &Package) -> Result<Option<PlannedC
         Tester::Script => ask.command(NAME, root, &["npm", "test"], parser(ParserKind::Exit, None)),
     };
     Ok(Some(planned))
+}
+
+/// The files of stubs (P9): a script that names its own folders does not look into theirs.
+fn stubs(tree: &dyn Tree, root: &str) -> Vec<String> {
+    let start = below(root, "tests/req-");
+    let is_test = |file: &&String| [".test.js", ".test.mjs", ".test.cjs"].iter().any(|end| file.ends_with(end));
+    let own = tree.files().iter().filter(|file| file.starts_with(&start)).filter(is_test);
+    own.map(|file| file[below(root, "").len()..].to_owned()).collect()
 }
 
 fn playwright(ask: &Ask<'_>, root: &str) -> PlannedCommand {
@@ -210,6 +235,21 @@ mod tests {
             let planned = planned(&package(text), &tools, "unit", &suite).unwrap();
             assert!(planned[0].argv.join(" ").starts_with(argv), "{:?}", planned[0].argv);
             assert_eq!(planned[0].parser.kind, kind);
+        }
+    }
+
+    // P8, P9: a stub is found although the script names other folders.
+    #[test]
+    fn a_named_test_is_looked_for_among_the_stubs_too() {
+        let text = r#"{"scripts":{"test":"node --test test/"}}"#;
+        for root in ["", "api/"] {
+            let (manifest, stub) = (format!("{root}package.json"), format!("{root}tests/req-0007/unit.test.mjs"));
+            let tree = Files::of(&[(&manifest, text), (&stub, "")]);
+            let tools = tools(&["node"]);
+            let named = planned(&tree, &tools, "unit", &rule(RuleHow::Test, Some("a"))).unwrap();
+            assert_eq!(named[0].argv[5..], ["test/", "tests/req-0007/unit.test.mjs"]);
+            let suite = planned(&tree, &tools, "unit", &rule(RuleHow::Suite, None)).unwrap();
+            assert_eq!(suite[0].argv.last().map(String::as_str), Some("test/"));
         }
     }
 

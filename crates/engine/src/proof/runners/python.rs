@@ -100,6 +100,15 @@ impl Runner for Python {
             .into_iter()
             .map(|(gate, module)| (gate, BTreeMap::from([("module".to_owned(), module.to_owned())])))
             .collect();
+        let wants_pytest = |root: &String| {
+            let names = |file: &str| tree.read(&below(root, file)).is_some_and(|text| text.contains("pytest"));
+            tree.exists(&below(root, "pytest.ini")) || names("pyproject.toml")
+        };
+        if tests != "pytest" && found.roots.iter().any(wants_pytest) {
+            let how = "the project's tests use it: `python3 -m venv .venv && .venv/bin/pip install pytest`, with what else \
+                       the tests import";
+            found.missing.insert("pytest".to_owned(), how.to_owned());
+        }
         if !tools.has("python3") && !tools.has("uv") {
             found.missing.insert("python3".to_owned(), "install Python 3, or uv".to_owned());
         }
@@ -153,7 +162,9 @@ fn exit(ask: &Ask<'_>, root: &str, interpreter: &Interpreter, args: &[&str]) -> 
 /// pytest, with the old JUnit family: it alone names each test's file, so that a case has its node id.
 fn pytest(ask: &Ask<'_>, root: &str, interpreter: &Interpreter) -> PlannedCommand {
     let mut argv = interpreter.argv();
-    argv.extend(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]);
+    // Its cache lies in the plane's scratch (L60). Turned off as well, the option that says so would be
+    // unknown, and a project that takes warnings for errors could not be tested.
+    argv.extend(["-m", "pytest", "-q", "--continue-on-collection-errors"]);
     argv.extend(["-o", "junit_family=xunit1", "-o", "junit_logging=no", "--junit-xml={out}/r.xml"]);
     let test = ask.test();
     match test {
@@ -163,10 +174,13 @@ fn pytest(ask: &Ask<'_>, root: &str, interpreter: &Interpreter) -> PlannedComman
         Some(_) | None => {}
     }
     let mut planned = ask.command(NAME, root, &argv, parser(ParserKind::Junit, Some("{out}/r.xml")));
-    // 5: nothing was collected. 4: the node does not exist. Both are answered by the results.
+    // 5: nothing was collected. 4: the node does not exist, else it was called wrongly. 3: an error of its own.
     planned.exits.ok.push(5);
+    planned.exits.broken.push(3);
     if test.is_some() {
         planned.exits.ok.push(4);
+    } else {
+        planned.exits.broken.push(4);
     }
     planned
 }
@@ -197,6 +211,7 @@ mod tests {
         let suite = rule(RuleHow::Suite, None);
         let with = planned(&tree, &tools(&["python3", "python3:pytest"]), "unit", &suite).unwrap();
         assert_eq!(with[0].argv[..3], ["python3", "-m", "pytest"]);
+        assert!(!with[0].argv.iter().any(|arg| arg.contains("cacheprovider")), "its cache_dir is set by L60");
         assert_eq!(with[0].parser.path.as_deref(), Some("{out}/r.xml"));
         let without = planned(&tree, &tools(&["python3"]), "unit", &suite).unwrap();
         assert_eq!(without[0].argv, ["python3", "-m", "unittest", "discover", "-v", "-b", "-s", "tests"]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::proof::{judge::Unplanned, results::ParserKind, verdict::Reason};
 
-use super::{Ask, Found, PlannedCommand, Runner, Tools, Tree, below, gate, parser, roots, unplanned};
+use super::{Ask, Found, PlannedCommand, Runner, Tools, Tree, below, gate, lies_at_or_above, parser, roots, unplanned};
 
 /// The family of `Cargo.toml`.
 pub struct Rust;
@@ -33,6 +33,10 @@ impl Runner for Rust {
         }
         if !tools.has("cargo") {
             found.missing.insert("cargo".to_owned(), "install the Rust toolchain, see https://rustup.rs".to_owned());
+        }
+        if !found.roots.iter().all(|root| lies_at_or_above(tree, root, "Cargo.lock")) {
+            let how = "gates change no project, so they cannot make it: `cargo generate-lockfile` does";
+            found.missing.insert("Cargo.lock".to_owned(), how.to_owned());
         }
         Some(found)
     }

@@ -22,7 +22,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     super::{
-        artifacts,
+        blobs,
         listing::{self, Listing},
         visible,
     },
@@ -322,7 +322,7 @@ async fn artifact(
 ) -> Result<Response, Refusal> {
     let project = visible::project(&app, &caller, &project).await?;
     let name = evidence::artifact(&app.engine, &project, id, digest).await?;
-    artifacts::blob(&app, &digest, media_type(&name), &name, &headers).await
+    blobs::blob(&app, &digest, media_type(&name), &name, &headers).await
 }
 
 /// What a file is by its name. Only what a browser shows without running anything is named (P34).

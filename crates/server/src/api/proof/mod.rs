@@ -1,6 +1,7 @@
 //! Proof: requirements, waivers, gates, evidence, the merge gate.
 
 mod check;
+mod command_output;
 mod evidence;
 mod export;
 mod gates;
@@ -19,6 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .merge(requirements::routes())
         .merge(waivers::routes())
         .merge(run_parts::routes())
+        .merge(command_output::routes())
         .merge(evidence::routes())
         .merge(check::routes())
         .merge(status::routes())

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use engine::proof::{
-    listing::{self, ByStatus, Filter, Sort},
+    listing::{self, ByStatus, Filter, IssueOf, Sort},
     requirements,
 };
 use model::{
@@ -188,6 +188,9 @@ struct ListQuery {
     stale: Option<bool>,
     /// Lately passed and failed on the same files, or not.
     flaky: Option<bool>,
+    /// About this issue: its number in the project, or its id.
+    #[param(value_type = Option<String>)]
+    issue: Option<IssueOf>,
     /// Whose title, text or id holds this, 1 to 200 characters.
     q: Option<String>,
     /// `id` (default), `-id`, `severity` (the worst first), `status` (open first) or `title`.
@@ -273,6 +276,7 @@ async fn list(
         verdict: query.verdict,
         stale: query.stale,
         flaky: query.flaky,
+        issue: query.issue,
         q: query.q,
     };
     let listed = listing::list(&app.engine, &project, &filter, sort, after, limit).await?;

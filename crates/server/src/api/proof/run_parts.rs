@@ -85,6 +85,8 @@ struct GateView {
     task: TaskId,
     /// The requirement.
     requirement: RequirementNumber,
+    /// What it was called when the run took it on; empty for runs of older versions.
+    title: String,
     /// The gate.
     gate: GateName,
     /// Where it stands.
@@ -116,6 +118,7 @@ impl From<GateRow> for GateView {
         Self {
             task: row.task,
             requirement: row.requirement,
+            title: row.title,
             gate: row.gate,
             state: row.state,
             verdict: row.outcome.map(|outcome| outcome.verdict()),

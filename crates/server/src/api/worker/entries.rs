@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use axum::extract::State;
 use model::{
     id::TaskId,
-    journal::{Edge, Level, NewEntry},
+    journal::{Edge, Level, NewEntry, bounded},
     limits,
     problem::Problem,
     task::Fence,
@@ -36,6 +36,13 @@ struct Entries {
 /// An entry that has no number yet.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 struct EntryIn {
+    /// Names it within its task: one that was taken before is not taken again. All of a batch have one,
+    /// or none.
+    #[serde(default)]
+    client_id: Option<String>,
+    /// When it was made, by the worker's clock; kept in the data as `worker_at`.
+    #[serde(default)]
+    at: Option<String>,
     /// What it tells: one of the kinds that workers write.
     kind: String,
     /// How much it matters.
@@ -59,8 +66,10 @@ struct EntryIn {
 /// What was taken.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Appended {
-    /// How many entries.
-    accepted: usize,
+    /// How many new entries.
+    accepted: u64,
+    /// How many had been taken before.
+    duplicates: u64,
     /// The number of the last one.
     last_seq: u64,
 }
@@ -77,23 +86,59 @@ async fn entries(
     Generation(generation): Generation,
     Json(batch): Json<Entries>,
 ) -> Result<axum::Json<Appended>, Refusal> {
-    caller.worker()?;
-    let accepted = batch.entries.len();
-    if accepted == 0 || accepted > limits::ENTRIES_PER_APPEND {
+    let worker = caller.worker()?;
+    let count = batch.entries.len();
+    if count == 0 || count > limits::ENTRIES_PER_APPEND {
         let message = format!("1 to {} entries at once", limits::ENTRIES_PER_APPEND);
         return Err(Problem::invalid_field("/entries", message).into());
     }
-    let entries =
+    let names: Vec<_> = batch.entries.iter().map(|entry| entry.client_id.clone()).collect();
+    let entries: Vec<NewEntry> =
         batch.entries.into_iter().enumerate().map(|(at, entry)| taken(at, entry)).collect::<Result<_, _>>()?;
-    let last_seq = counted(&app, app.engine.append(Fence { task, generation }, entries).await)?;
-    app.metrics.figures.entries_appended.fetch_add(accepted as u64, Relaxed);
-    Ok(axum::Json(Appended { accepted, last_seq }))
+    let fence = Fence { task, generation };
+    app.engine.holds(worker, fence).await?;
+    let appended = if names.iter().all(Option::is_none) && !entries.iter().any(|entry| entry.kind == "task.phase") {
+        let last_seq = counted(&app, app.engine.append(fence, entries).await)?;
+        Appended { accepted: count as u64, duplicates: 0, last_seq }
+    } else {
+        let entries = named(names, entries)?;
+        let taken = counted(&app, app.engine.append_once(worker, fence, entries).await)?;
+        Appended { accepted: taken.accepted, duplicates: taken.duplicates, last_seq: taken.last_seq }
+    };
+    app.metrics.figures.entries_appended.fetch_add(appended.accepted, Relaxed);
+    Ok(axum::Json(appended))
+}
+
+fn named(names: Vec<Option<String>>, entries: Vec<NewEntry>) -> Result<Vec<(String, NewEntry)>, Problem> {
+    let fits = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    names
+        .into_iter()
+        .zip(entries)
+        .enumerate()
+        .map(|(at, (name, entry))| match name.filter(fits) {
+            Some(name) => Ok((name, entry)),
+            None => {
+                let pointer = format!("/entries/{at}/client_id");
+                Err(Problem::invalid_field(pointer, "1 to 64 visible ASCII characters are expected").with("index", at))
+            }
+        })
+        .collect()
 }
 
 /// Kinds that a worker writes itself. Everything else is the plane's own word: a worker cannot say
 /// that a run has finished or that a gate passed.
-const WORKER_KINDS: [&str; 7] =
-    ["probe.entry", "command.started", "command.output", "command.finished", "prepare.finished", "warning", "note"];
+const WORKER_KINDS: &[&str] = &[
+    "probe.entry",
+    "command.started",
+    "command.output",
+    "command.finished",
+    "prepare.finished",
+    "warning",
+    "note",
+    "task.phase",
+    "task.step",
+    "result.parsed",
+];
 /// The longest span name.
 const SPAN: usize = 200;
 
@@ -113,9 +158,10 @@ fn taken(at: usize, entry: EntryIn) -> Result<NewEntry, Problem> {
             return Err(refused(field, "1 to 200 bytes without control characters are allowed"));
         }
     }
+    let at_worker = entry.at.map(|at| at.chars().filter(|c| !c.is_control()).take(40).collect::<String>());
     let data = match entry.data {
-        Value::Null => Value::Object(serde_json::Map::new()),
-        Value::Object(fields) => cut(Value::Object(fields)),
+        Value::Null => bounded(with_time(serde_json::Map::new(), at_worker)),
+        Value::Object(fields) => bounded(with_time(fields, at_worker)),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             return Err(refused("data", "an object is expected"));
         }
@@ -123,43 +169,17 @@ fn taken(at: usize, entry: EntryIn) -> Result<NewEntry, Problem> {
     Ok(NewEntry { kind, level: entry.level, span: entry.span, parent: entry.parent, edge: entry.edge, data })
 }
 
+/// A worker's clock is never trusted: what it says is data, and the journal's time is the plane's (D57).
+fn with_time(mut fields: serde_json::Map<String, Value>, at: Option<String>) -> Value {
+    if let Some(at) = at {
+        fields.insert("worker_at".to_owned(), at.into());
+    }
+    Value::Object(fields)
+}
+
 fn is_agent_kind(kind: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte);
     kind.strip_prefix("agent.").is_some_and(|name| (1..=58).contains(&name.len()) && name.bytes().all(plain))
-}
-
-/// Data over the limit is cut and marked (D57): its text's start is kept, as text.
-fn cut(data: Value) -> Value {
-    if fits(&data, &mut limits::ENTRY_DATA.clone()) {
-        return data;
-    }
-    let text = data.to_string();
-    if text.len() <= limits::ENTRY_DATA {
-        return data;
-    }
-    let start: String = text.chars().take(limits::ENTRY_DATA / 8).collect();
-    serde_json::json!({"truncated": true, "bytes": text.len(), "start": start})
-}
-
-/// Whether a value is surely small, found without writing it down.
-fn fits(value: &Value, room: &mut usize) -> bool {
-    let needs = match value {
-        // In JSON a byte takes six at most.
-        Value::String(text) => text.len() * 6 + 2,
-        Value::Null | Value::Bool(_) => 5,
-        Value::Number(_) => 40,
-        Value::Array(items) => items.len() + 2,
-        Value::Object(fields) => fields.keys().map(|key| key.len() * 6 + 4).sum::<usize>() + 2,
-    };
-    if needs > *room {
-        return false;
-    }
-    *room -= needs;
-    match value {
-        Value::Array(items) => items.iter().all(|item| fits(item, room)),
-        Value::Object(fields) => fields.values().all(|field| fits(field, room)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
-    }
 }
 
 #[cfg(test)]
@@ -169,7 +189,16 @@ mod tests {
     use super::*;
 
     fn entry(kind: &str, data: Value) -> EntryIn {
-        EntryIn { kind: kind.into(), level: Level::Info, span: None, parent: None, edge: None, data }
+        EntryIn {
+            client_id: None,
+            at: None,
+            kind: kind.into(),
+            level: Level::Info,
+            span: None,
+            parent: None,
+            edge: None,
+            data,
+        }
     }
 
     // D57, X24: a worker writes its own kinds and no other.
@@ -184,15 +213,10 @@ mod tests {
         assert!(taken(0, entry("note", json!([1]))).is_err());
     }
 
-    // D57, K7
+    // D57
     #[test]
-    fn data_over_the_limit_is_cut_and_marked() {
-        let small = json!({"text": "a".repeat(1000)});
-        assert_eq!(cut(small.clone()), small);
-        let large = cut(json!({"text": "\u{1}".repeat(limits::ENTRY_DATA)}));
-        assert_eq!(large["truncated"], true);
-        assert!(large.to_string().len() <= limits::ENTRY_DATA);
-        let close = json!({"text": "a".repeat(limits::ENTRY_DATA - 20)});
-        assert_eq!(cut(close.clone()), close, "what fits as text is kept, however it was estimated");
+    fn a_workers_clock_is_data() {
+        let late = EntryIn { at: Some("1970-01-01T00:00:00Z\u{7}".into()), ..entry("note", json!({"n": 1})) };
+        assert_eq!(taken(0, late).unwrap().data, json!({"n": 1, "worker_at": "1970-01-01T00:00:00Z"}));
     }
 }

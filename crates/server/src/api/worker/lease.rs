@@ -3,17 +3,19 @@
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use axum::extract::State;
+use engine::workers::check_protocol;
 use model::{
-    id::{ProjectId, RunId, TaskId},
+    id::{ProjectId, RunId, TaskId, WorkerId},
     limits,
     problem::{FieldError, Problem},
     run::RunKind,
     task::Fence,
     time::Timestamp,
+    worker::{Advertised, OutboxSize, Said},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{ClaimRequest, Leased};
+use store::{ClaimRequest, Leased, Worker};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -47,6 +49,79 @@ struct Claim {
     /// How long to wait for the first task, 0 to 30.
     #[serde(default)]
     wait_s: u32,
+    /// What the worker says of itself.
+    #[serde(flatten)]
+    says: Says,
+}
+
+/// What a worker says of itself with a call; absent is as it was.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+struct Says {
+    /// The protocol it speaks.
+    protocol: Option<u32>,
+    /// Its operating system and processor.
+    platform: Option<String>,
+    /// The version of its program.
+    version: Option<String>,
+    /// Its agents.
+    agents: Option<Vec<Advertised>>,
+    /// Keys of projects it has a checkout of.
+    repos: Option<Vec<String>>,
+    /// Tasks that it does at once.
+    slots: Option<u32>,
+    /// What waits on its disk.
+    outbox: Option<OutboxSize>,
+    /// What last went wrong there; empty when nothing did.
+    last_error: Option<String>,
+}
+
+impl Says {
+    /// Writes it down where it is news; the worker as it then is, when it said anything.
+    async fn heard(self, app: &App, id: WorkerId, labels: Option<&[String]>) -> Result<Option<Worker>, Problem> {
+        if let Some(protocol) = self.protocol {
+            check_protocol(protocol)?;
+        }
+        let (Some(slots), Some(protocol)) = (self.slots, self.protocol) else { return Ok(None) };
+        let worker = app.engine.worker(id).await?;
+        let old = worker.said.clone();
+        let said = Said {
+            platform: self.platform.unwrap_or(old.platform),
+            version: self.version.unwrap_or(old.version),
+            protocol,
+            labels: labels.map_or(old.labels, <[String]>::to_vec),
+            agents: self.agents.unwrap_or(old.agents),
+            repos: self.repos.unwrap_or(old.repos),
+            slots,
+            outbox: self.outbox.unwrap_or(old.outbox),
+            last_error: self.last_error.or(old.last_error),
+        }
+        .bounded();
+        app.engine.worker_says(id, said.clone()).await?;
+        Ok(Some(Worker { said, ..worker }))
+    }
+}
+
+/// What the plane wants of its workers.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = WorkerConfig)]
+struct Config {
+    /// How long a lease lasts without a renewal.
+    lease_s: u64,
+    /// How often to renew.
+    heartbeat_s: u64,
+}
+
+const CONFIG: Config = Config { lease_s: limits::LEASE.as_secs(), heartbeat_s: limits::HEARTBEAT.as_secs() };
+
+/// What a person asks of a worker. None are asked by this version.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = WorkerRequest)]
+struct Request {
+    /// Its id.
+    id: String,
+    /// What is asked.
+    kind: String,
 }
 
 const fn one() -> u32 {
@@ -58,6 +133,12 @@ const fn one() -> u32 {
 struct Claimed {
     /// The tasks; none when nothing was ready in time.
     tasks: Vec<LeasedView>,
+    /// What a person asks of it.
+    requests: Vec<Request>,
+    /// It is to finish what it holds and claim nothing.
+    drain: bool,
+    /// What the plane wants.
+    config: Config,
     /// The plane's clock.
     server_time: Timestamp,
 }
@@ -112,19 +193,29 @@ impl From<Leased> for LeasedView {
 async fn claim(State(app): State<App>, caller: Caller, Json(ask): Json<Claim>) -> Result<axum::Json<Claimed>, Refusal> {
     let worker = caller.worker()?;
     let wait = check_claim(&ask)?;
+    let known = ask.says.heard(&app, worker, Some(&ask.labels)).await?;
+    let labels = match &known {
+        Some(worker) => worker.said.offered(&worker.name, &worker.labels).into_iter().collect(),
+        None => ask.labels,
+    };
     let request = ClaimRequest {
         worker,
         claim_id: ask.claim_id,
         queues: ask.queues,
-        labels: ask.labels,
+        labels,
         max: ask.max,
         now: app.engine.now(),
         lease: limits::LEASE,
     };
     let leased = app.engine.claim(request, wait).await?;
     app.metrics.figures.tasks_claimed.fetch_add(leased.len() as u64, Relaxed);
-    let tasks = leased.into_iter().map(LeasedView::from).collect();
-    Ok(axum::Json(Claimed { tasks, server_time: app.engine.now() }))
+    let tasks: Vec<_> = leased.into_iter().map(LeasedView::from).collect();
+    // What it was told before it waited may not be so any more.
+    let drain = match known {
+        Some(worker) if tasks.is_empty() => app.engine.worker(worker.id).await?.draining,
+        Some(_) | None => false,
+    };
+    Ok(axum::Json(Claimed { tasks, requests: Vec::new(), drain, config: CONFIG, server_time: app.engine.now() }))
 }
 
 fn check_claim(ask: &Claim) -> Result<Duration, Problem> {
@@ -142,6 +233,11 @@ fn check_claim(ask: &Claim) -> Result<Duration, Problem> {
     if ask.queues.is_empty() {
         errors.push(FieldError::new("/queues", "at least one queue is required"));
     }
+    // What is proven and what is applied is the plane's own word: no worker elsewhere gives it (D51, D56).
+    if ask.queues.iter().any(|queue| queue == engine::worker::QUEUE) {
+        let message = format!("the queue {} is served by the plane's own worker alone", engine::worker::QUEUE);
+        errors.push(FieldError::new("/queues", message));
+    }
     for (pointer, names) in [("/queues", &ask.queues), ("/labels", &ask.labels)] {
         let fits = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
         if names.len() > NAMES || !names.iter().all(fits) {
@@ -157,6 +253,12 @@ struct Held {
     /// Every lease that shall go on.
     #[serde(default)]
     held: Vec<Fence>,
+    /// How long to wait for news, 0 to 10.
+    #[serde(default)]
+    wait_s: u32,
+    /// What the worker says of itself.
+    #[serde(flatten)]
+    says: Says,
 }
 
 /// What became of each.
@@ -168,6 +270,12 @@ struct Renewed {
     lost: Vec<LostLease>,
     /// Leases whose run is being cancelled: stop, then report what there is.
     cancelled: Vec<TaskId>,
+    /// What a person asks of it.
+    requests: Vec<Request>,
+    /// It is to finish what it holds and claim nothing.
+    drain: bool,
+    /// What the plane wants.
+    config: Config,
     /// The plane's clock.
     server_time: Timestamp,
 }
@@ -215,7 +323,7 @@ impl From<store::LostReason> for LostReason {
     }
 }
 
-/// Renew every lease in one call.
+/// Renew every lease in one call, on arrival; then wait for news, and return at once when there is some.
 #[utoipa::path(post, path = "/worker/heartbeat", tag = "workers", request_body = Held,
     responses((status = 200, body = Renewed), Refusals))]
 async fn heartbeat(
@@ -227,10 +335,32 @@ async fn heartbeat(
     if ask.held.len() > 1_000 {
         return Err(Problem::invalid_field("/held", "at most 1000 leases at once").into());
     }
-    let expires_at = app.engine.now().plus(limits::LEASE);
-    let beats = app.engine.heartbeat(worker, &ask.held).await?;
-    let mut answer =
-        Renewed { renewed: Vec::new(), lost: Vec::new(), cancelled: Vec::new(), server_time: app.engine.now() };
+    let wait = Duration::from_secs(u64::from(ask.wait_s));
+    if wait > limits::HEARTBEAT_WAIT {
+        let message = format!("0 to {} are allowed", limits::HEARTBEAT_WAIT.as_secs());
+        return Err(Problem::invalid_field("/wait_s", message).into());
+    }
+    let known = ask.says.heard(&app, worker, None).await?;
+    let beats = if wait.is_zero() {
+        app.engine.heartbeat(worker, &ask.held).await?
+    } else {
+        app.engine.heartbeat_and_hear(worker, &ask.held, wait).await?
+    };
+    let drain = match known {
+        Some(worker) => app.engine.worker(worker.id).await?.draining,
+        None => false,
+    };
+    let now = app.engine.now();
+    let expires_at = now.plus(limits::LEASE);
+    let mut answer = Renewed {
+        renewed: Vec::new(),
+        lost: Vec::new(),
+        cancelled: Vec::new(),
+        requests: Vec::new(),
+        drain,
+        config: CONFIG,
+        server_time: now,
+    };
     for (fence, beat) in beats {
         match beat {
             store::Beat::Renewed => answer.renewed.push(RenewedLease { task: fence.task, expires_at }),

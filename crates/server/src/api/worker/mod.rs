@@ -1,6 +1,8 @@
 //! The protocol of workers (20-plan-dispatch D52-D59): claim, renew, append, end. The embedded worker
 //! makes the same calls on the engine. Unknown fields are ignored on both sides (D61).
 
+mod artifacts;
+mod asks;
 mod entries;
 mod lease;
 mod outcomes;
@@ -19,7 +21,7 @@ use crate::{app::App, problem::Refusal};
 const LEASE_GENERATION: HeaderName = HeaderName::from_static("lease-generation");
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    lease::routes().merge(entries::routes()).merge(outcomes::routes())
+    lease::routes().merge(entries::routes()).merge(outcomes::routes()).merge(artifacts::routes()).merge(asks::routes())
 }
 
 /// The `Lease-Generation` of a call about one task; missing is 422 (D55).

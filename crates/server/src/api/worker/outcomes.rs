@@ -7,6 +7,7 @@ use engine::work::Outcome;
 use model::{
     failure::{Failure, FailureCode},
     id::TaskId,
+    ledger::Spent,
     problem::Problem,
     task::Fence,
     time::Timestamp,
@@ -39,6 +40,9 @@ struct Complete {
     #[serde(default)]
     #[schema(value_type = Object)]
     output: Value,
+    /// What it cost, where it may have cost anything.
+    #[serde(default)]
+    spent: Option<Spent>,
 }
 
 /// Why a task could not be done.
@@ -52,6 +56,9 @@ struct Fail {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     retry_at: Option<Timestamp>,
+    /// What it cost all the same.
+    #[serde(default)]
+    spent: Option<Spent>,
 }
 
 impl Fail {
@@ -76,7 +83,7 @@ struct Taken {
 }
 
 async fn finish(app: &App, caller: &Caller, fence: Fence, outcome: Outcome) -> Result<axum::Json<Taken>, Refusal> {
-    caller.worker()?;
+    app.engine.holds(caller.worker()?, fence).await?;
     counted(app, app.engine.finish_one(fence, outcome).await)?;
     app.metrics.figures.tasks_finished.fetch_add(1, Relaxed);
     Ok(axum::Json(Taken { task: fence.task }))
@@ -93,7 +100,7 @@ async fn complete(
     Generation(generation): Generation,
     Json(ask): Json<Complete>,
 ) -> Result<axum::Json<Taken>, Refusal> {
-    finish(&app, &caller, Fence { task, generation }, Outcome::Done { output: ask.output }).await
+    finish(&app, &caller, Fence { task, generation }, Outcome::done(ask.output).spending(ask.spent)).await
 }
 
 /// The task could not be done.
@@ -107,7 +114,8 @@ async fn fail(
     Generation(generation): Generation,
     Json(ask): Json<Fail>,
 ) -> Result<axum::Json<Taken>, Refusal> {
-    finish(&app, &caller, Fence { task, generation }, Outcome::Failed { failure: ask.failure() }).await
+    let spent = ask.spent;
+    finish(&app, &caller, Fence { task, generation }, Outcome::failed(ask.failure()).spending(spent)).await
 }
 
 /// Why a task is given back.
@@ -119,6 +127,9 @@ struct Release {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     not_before: Option<Timestamp>,
+    /// What it cost until then.
+    #[serde(default)]
+    spent: Option<Spent>,
 }
 
 /// Give a task back untouched.
@@ -133,9 +144,10 @@ async fn release(
     Json(ask): Json<Release>,
 ) -> Result<axum::Json<Taken>, Refusal> {
     let reason = ask.reason.chars().filter(|c| !c.is_control()).take(200).collect();
-    let outcome = Outcome::Released { reason, not_before: ask.not_before };
-    caller.worker()?;
-    counted(&app, app.engine.finish_one(Fence { task, generation }, outcome).await)?;
+    let outcome = Outcome::Released { reason, not_before: ask.not_before, spent: ask.spent };
+    let fence = Fence { task, generation };
+    app.engine.holds(caller.worker()?, fence).await?;
+    counted(&app, app.engine.finish_one(fence, outcome).await)?;
     Ok(axum::Json(Taken { task }))
 }
 
@@ -160,6 +172,9 @@ struct OutcomeIn {
     /// Why it could not be done, instead of an output.
     #[serde(default)]
     failure: Option<Fail>,
+    /// What it cost, where it may have cost anything.
+    #[serde(default)]
+    spent: Option<Spent>,
 }
 
 /// What became of each outcome, in their order.
@@ -202,7 +217,7 @@ async fn complete_many(
     caller: Caller,
     Json(ask): Json<CompleteMany>,
 ) -> Result<axum::Json<CompletedMany>, Refusal> {
-    caller.worker()?;
+    let worker = caller.worker()?;
     if ask.outcomes.is_empty() || ask.outcomes.len() > http_limits::OUTCOMES {
         return Err(
             Problem::invalid_field("/outcomes", format!("1 to {} outcomes at once", http_limits::OUTCOMES)).into()
@@ -213,14 +228,21 @@ async fn complete_many(
         .into_iter()
         .map(|one| {
             let outcome = match one.failure {
-                Some(fail) => Outcome::Failed { failure: fail.failure() },
-                None => Outcome::Done { output: one.output },
+                Some(fail) => Outcome::failed(fail.failure()),
+                None => Outcome::done(one.output),
             };
+            let outcome = outcome.spending(one.spent);
             (Fence { task: one.task, generation: one.generation }, outcome)
         })
         .collect();
     let tasks: Vec<_> = outcomes.iter().map(|(fence, _)| fence.task).collect();
-    let ended = app.engine.finish(outcomes).await;
+    let mut held = Vec::with_capacity(tasks.len());
+    for (fence, _) in &outcomes {
+        held.push(app.engine.holds(worker, *fence).await);
+    }
+    let mine = outcomes.into_iter().zip(&held).filter(|(_, held)| held.is_ok()).map(|(outcome, _)| outcome).collect();
+    let mut ended = app.engine.finish(mine).await.into_iter();
+    let ended = held.into_iter().map(|held| held.and_then(|()| ended.next().unwrap_or(Ok(()))));
     let mut results = Vec::with_capacity(tasks.len());
     for (task, end) in tasks.into_iter().zip(ended) {
         let refused = counted(&app, end).err().map(|problem| Refused {
@@ -240,7 +262,7 @@ mod tests {
 
     #[test]
     fn an_unknown_failure_keeps_its_name_in_the_message() {
-        let fail = Fail { code: "on_fire".into(), message: "smoke".into(), retry_at: None };
+        let fail = Fail { code: "on_fire".into(), message: "smoke".into(), retry_at: None, spent: None };
         let failure = fail.failure();
         assert_eq!((failure.code, failure.message.as_str()), (FailureCode::Internal, "on_fire: smoke"));
     }

@@ -1,0 +1,51 @@
+//! Looks at the repository before a run is stored: the commit it will stand on, and the roles there.
+
+use std::path::Path;
+
+use exec::git::Repository;
+use model::{code::Code, problem::Problem, project::Project, proof::tree::ObjectId};
+use serde::{Deserialize, Serialize};
+
+use super::roles;
+
+/// What was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    /// The commit to start from; none where there is no repository.
+    pub base: Option<ObjectId>,
+    /// What it is called.
+    pub base_name: Option<String>,
+    /// The address of the server that the repository came from.
+    pub url: Option<String>,
+    /// The project's own role files there.
+    pub roles: roles::Files,
+    /// Why there is no repository.
+    pub unavailable: Option<String>,
+    /// The agents that are on the plane's own machine.
+    #[serde(default)]
+    pub offered: Vec<String>,
+}
+
+/// Looks. A repository that is not there is no refusal: the run says what became of that (D48).
+///
+/// # Errors
+/// 422 for a base that the repository does not have.
+pub async fn survey(project: &Project, base: Option<&str>) -> Result<Survey, Problem> {
+    let repository = match Repository::open(Path::new(&project.path)).await {
+        Ok(repository) => repository,
+        Err(error) => return Ok(Survey { unavailable: Some(error.to_string()), ..Survey::default() }),
+    };
+    let (name, commit) = match base {
+        Some(name) => {
+            let found = repository
+                .resolve(name)
+                .await
+                .map_err(|error| Problem::new(Code::BranchNotFound, error.to_string()).with("base", name))?;
+            (name.to_owned(), found)
+        }
+        None => roles::default_base(&repository).await?,
+    };
+    let roles = roles::files_at(&repository, &commit).await?;
+    let url = repository.origin().await;
+    Ok(Survey { base: Some(commit), base_name: Some(name), url, roles, ..Survey::default() })
+}

@@ -1,0 +1,84 @@
+//! Folders, worktrees and pinned commits of runs that are over: what a killed server or a command that
+//! could not be cleaned up behind left in the data folder, and refs in the clones.
+
+use std::{collections::BTreeSet, fs, path::Path, time::SystemTime};
+
+use exec::git::Repository;
+use model::{id::RunId, limits, problem::Problem, project::Project};
+
+use crate::{Engine, proof::target};
+
+/// Removes them. How many.
+pub(super) async fn clean(engine: &Engine) -> Result<u64, Problem> {
+    let mut gone = 0;
+    for run in old_folders(&engine.data().runs()) {
+        if !is_over(engine, run).await? {
+            continue;
+        }
+        let engine = engine.clone();
+        let removed = tokio::task::spawn_blocking(move || {
+            let name = run.to_string();
+            // A worktree's folder carries a mark and may need its modes changed; any other is just a folder.
+            target::worktrees(&engine).is_ok_and(|root| root.remove(&name).is_ok())
+                || fs::remove_dir_all(engine.data().runs().join(name)).is_ok()
+        });
+        gone += u64::from(removed.await.unwrap_or(false));
+    }
+    let projects: Vec<Project> =
+        engine.store().read(|tx| Box::pin(async move { Ok::<_, Problem>(tx.projects().await?) })).await?;
+    let mut failed = Ok(());
+    for project in projects {
+        // A checkout that is not there now has nothing to clean; the next time it may be.
+        let Ok(repository) = Repository::open(Path::new(&project.path)).await else { continue };
+        match unpin(engine, &repository).await {
+            Ok(some) => gone += some,
+            Err(problem) => {
+                tracing::error!(project = %project.key, %problem, "failed to let go of commits of ended runs");
+                failed = Err(problem);
+            }
+        }
+    }
+    failed.map(|()| gone)
+}
+
+/// The runs that have a folder here which nobody touched for a while: a run is stored before its
+/// folder is made, but what it does at its end comes after its end.
+fn old_folders(runs: &Path) -> BTreeSet<RunId> {
+    let entries = fs::read_dir(runs).into_iter().flatten().flatten();
+    let old = entries.filter(|entry| {
+        let touched = entry.metadata().and_then(|data| data.modified()).ok();
+        touched.and_then(|at| SystemTime::now().duration_since(at).ok()).is_some_and(|age| age > limits::FOLDER_GRACE)
+    });
+    old.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Whether a run has ended, or is not of this plane's store.
+async fn is_over(engine: &Engine, run: RunId) -> Result<bool, Problem> {
+    let found = engine.store().read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.run(run).await?) })).await?;
+    Ok(found.is_none_or(|run| run.status.is_terminal()))
+}
+
+/// Lets go of the commits of runs that are over. A pin of a run that this store does not know belongs
+/// to another plane over the same clone and stays.
+async fn unpin(engine: &Engine, repository: &Repository) -> Result<u64, Problem> {
+    let root = target::worktrees(engine)?;
+    let pinned = root.pinned(repository).await?;
+    let mut keep = BTreeSet::new();
+    for name in &pinned {
+        let over = match name.parse::<RunId>() {
+            Ok(run) => engine
+                .store()
+                .read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.run(run).await?) }))
+                .await?
+                .is_some_and(|run| run.status.is_terminal()),
+            Err(_) => false,
+        };
+        if !over {
+            keep.insert(name.clone());
+        }
+    }
+    if keep.len() == pinned.len() {
+        return Ok(0);
+    }
+    Ok(root.unpin_dead(repository, &keep).await?.len() as u64)
+}

@@ -1,0 +1,2 @@
+-- One writer numbers every entry at once: nothing waits.
+SELECT 1;

@@ -1,0 +1,4 @@
+-- The token that a session was begun with: it ends with its token, and may no more than it.
+CREATE TABLE session_token (
+  secret BLOB PRIMARY KEY, token BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

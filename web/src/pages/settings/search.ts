@@ -1,0 +1,12 @@
+/** The parts of the settings. */
+export const TABS = ["project", "gates", "proof", "policy", "tokens", "notifications", "appearance"] as const;
+export type Tab = (typeof TABS)[number];
+
+export interface SettingsSearch {
+  tab?: Tab;
+}
+
+export function readSettingsSearch(search: Record<string, unknown>): SettingsSearch {
+  const tab = TABS.find((known) => known === search.tab);
+  return tab === undefined ? {} : { tab };
+}

@@ -1,0 +1,121 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { accessible, fits, openBrowser, shot, signedIn } from "./browser";
+import { Plane, type Repository } from "./plane";
+
+let plane: Plane;
+let browser: Browser;
+let shop: Repository;
+
+beforeAll(async () => {
+  [plane, browser] = await Promise.all([Plane.start(), openBrowser()]);
+  shop = await plane.repository("shop", ["unit", "e2e"]);
+});
+
+afterAll(async () => {
+  await browser.close();
+  await plane.end();
+});
+
+// W30, W40: each part, in both themes.
+test.each([["light", 1440], ["dark", 390], ["light", 2560]] as const)("every part in the %s theme at %i px", async (theme, width) => {
+  const { page, context, complaints } = await signedIn(browser, plane, { theme, width });
+  await page.goto(`${plane.url}/p/shop/settings`);
+  for (const part of ["Project", "Gates", "Proof", "Policy", "Tokens", "Notifications", "Appearance"]) {
+    await page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name: part }).click();
+    await page.getByRole("heading", { name: part, level: 1 }).waitFor();
+    await page.getByRole("status", { name: /^Loading/ }).waitFor({ state: "detached" });
+    await accessible(page);
+    await fits(page);
+    await shot(page, `settings-${part.toLowerCase()}-${theme}-${width}`);
+  }
+  expect(complaints).toEqual([]);
+  await context.close();
+});
+
+// What is wrong stands at its line; what somebody else saved is not overwritten.
+test("the policy is edited as JSON, and refused at its pointers", async () => {
+  const { page, context, complaints } = await signedIn(browser, plane);
+  await page.goto(`${plane.url}/p/shop/settings?tab=policy`);
+  const editor = page.getByRole("textbox", { name: "Policy as JSON" });
+  await editor.waitFor();
+  const good = JSON.parse(await editor.inputValue()) as Record<string, unknown>;
+  await editor.fill("{ \"commands\": ");
+  await page.getByText(/^Not JSON yet/).waitFor();
+  await editor.fill(JSON.stringify({ ...good, network: "sometimes" }, null, 2));
+  await page.getByRole("button", { name: "Save" }).click();
+  const error = page.getByRole("button", { name: /^\/network, line \d+$/ });
+  await error.waitFor();
+  await accessible(page);
+  await shot(page, "settings-policy-refused-1440");
+  await error.click();
+  expect(await editor.evaluate((area: HTMLTextAreaElement) => area.value.slice(area.selectionStart, area.selectionEnd))).toBe('"sometimes"');
+  // Somebody else saves meanwhile.
+  const file = path.join(plane.root, "policy.json");
+  await writeFile(file, JSON.stringify({ ...good, network: "on" }));
+  await plane.cli("-p", "shop", "project", "policy", "--edit", file);
+  await editor.fill(JSON.stringify({ ...good, network: "off" }, null, 2)).catch(() => undefined);
+  await page.getByRole("button", { name: "Save" }).click().catch(() => undefined);
+  await page.getByText(/^Revision 2/).or(page.getByText("Somebody else saved since this was read")).first().waitFor();
+  expect(complaints).toEqual([]);
+  await context.close();
+});
+
+test("gates are switched, and what is odd is warned about", async () => {
+  const { page, context } = await signedIn(browser, plane, { theme: "dark" });
+  await page.goto(`${plane.url}/p/shop/settings?tab=proof`);
+  await page.getByRole("checkbox", { name: /^perf/ }).uncheck();
+  await page.getByLabel("When it is not clear").selectOption("it only warns");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("the merge gate only warns").waitFor();
+  await accessible(page);
+  expect(await page.getByRole("checkbox", { name: /^perf/ }).isChecked()).toBe(false);
+  expect(await page.getByRole("button", { name: "Save" }).count()).toBe(0);
+  await page.getByLabel("Runs at once").fill("3");
+  await page.getByRole("button", { name: "Discard" }).click();
+  expect(await page.getByLabel("Runs at once").inputValue()).toBe("1");
+  await context.close();
+});
+
+// A branch changes the gate that judges it: what it shows does not count until an admin accepts it (P60).
+test("a changed definition is accepted with a reason", async () => {
+  await writeFile(path.join(shop.folder, "proofhouse.toml"), `[proof.gates.unit]\nrunner = "command"\nargv = ["./gate", "unit", "--weaker"]\n`);
+  const { page, context } = await signedIn(browser, plane);
+  await page.goto(`${plane.url}/p/shop/settings?tab=gates`);
+  await page.getByText(/not accepted/).waitFor();
+  await accessible(page);
+  await shot(page, "settings-gates-changed-1440");
+  await page.getByRole("button", { name: "Accept", exact: true }).first().click();
+  const dialog = page.getByRole("dialog", { name: "Accept unit?" });
+  await dialog.getByLabel("Reason").fill("It skips what the other gate shows");
+  await dialog.getByRole("button", { name: "Accept" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await context.close();
+});
+
+test("a token is made, shown once and revoked", async () => {
+  const { page, context, complaints } = await signedIn(browser, plane);
+  await page.goto(`${plane.url}/p/shop/settings?tab=tokens`);
+  await page.getByRole("button", { name: "New token" }).click();
+  const dialog = page.getByRole("dialog", { name: "New token" });
+  await dialog.getByLabel("Name").fill("CI of the shop");
+  await accessible(page);
+  await dialog.getByRole("button", { name: "Make it" }).click();
+  const once = page.getByRole("dialog", { name: "The token, this once" });
+  const secret = await once.getByLabel("Token", { exact: true }).innerText();
+  expect(secret).toMatch(/^pht_/);
+  const ask = () => fetch(`${plane.url}/api/v1/projects/shop/proof/check`, { headers: { authorization: `Bearer ${secret}` } });
+  expect((await ask()).status).toBe(200);
+  await accessible(page);
+  await once.getByRole("button", { name: "I have kept it" }).click();
+  expect(await page.getByText(secret).count()).toBe(0);
+  await page.getByRole("button", { name: "Revoke CI of the shop" }).click();
+  await accessible(page);
+  await page.getByRole("dialog", { name: "Revoke CI of the shop?" }).getByRole("button", { name: "Revoke it" }).click();
+  await page.getByRole("button", { name: /^Show \d+ revoked$/ }).waitFor();
+  expect((await ask()).status).toBe(401);
+  expect(complaints).toEqual([]);
+  await context.close();
+});
