@@ -58,27 +58,20 @@ async fn is_over(engine: &Engine, run: RunId) -> Result<bool, Problem> {
     Ok(found.is_none_or(|run| run.status.is_terminal()))
 }
 
-/// Lets go of the commits of runs that are over. A pin of a run that this store does not know belongs
-/// to another plane over the same clone and stays.
+/// Lets go of the commits of runs that are over: exactly those looked at, as a run may begin and pin its
+/// commit meanwhile. A pin of a run that this store does not know belongs to another plane over the same
+/// clone and stays.
 async fn unpin(engine: &Engine, repository: &Repository) -> Result<u64, Problem> {
     let root = target::worktrees(engine)?;
-    let pinned = root.pinned(repository).await?;
-    let mut keep = BTreeSet::new();
-    for name in &pinned {
-        let over = match name.parse::<RunId>() {
-            Ok(run) => engine
-                .store()
-                .read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.run(run).await?) }))
-                .await?
-                .is_some_and(|run| run.status.is_terminal()),
-            Err(_) => false,
-        };
-        if !over {
-            keep.insert(name.clone());
+    let mut gone = 0;
+    for name in root.pinned(repository).await? {
+        let Ok(run) = name.parse::<RunId>() else { continue };
+        let found =
+            engine.store().read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.run(run).await?) })).await?;
+        if found.is_some_and(|run| run.status.is_terminal()) {
+            root.unpin(repository, &name).await?;
+            gone += 1;
         }
     }
-    if keep.len() == pinned.len() {
-        return Ok(0);
-    }
-    Ok(root.unpin_dead(repository, &keep).await?.len() as u64)
+    Ok(gone)
 }

@@ -12,7 +12,6 @@
 //! Nothing is ever removed but folders below the root that carry the plane's own mark.
 
 use std::{
-    collections::BTreeSet,
     fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -187,26 +186,6 @@ impl WorktreeRoot {
         repository.git().args(["update-ref", "-d", "--end-of-options", &pin]).tell().await.map(drop)
     }
 
-    /// The runs that have a folder here, ours by its mark.
-    pub fn runs(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
-        let mut runs: Vec<String> = entries
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|run| {
-                self.folder_of(run)
-                    .is_ok_and(|folder| fs::read_to_string(folder.join(MARK)).is_ok_and(|marked| marked == *run))
-            })
-            .collect();
-        runs.sort();
-        runs
-    }
-
-    /// Removes what dead runs left here, but for those to keep. The runs that are gone now.
-    pub fn clean(&self, keep: &BTreeSet<String>) -> Vec<String> {
-        let dead = self.runs().into_iter().filter(|run| !keep.contains(run));
-        dead.filter(|run| self.remove(run).is_ok()).collect()
-    }
-
     /// The runs whose commits are pinned in a clone, of this plane or of another.
     pub async fn pinned(&self, repository: &Repository) -> Result<Vec<String>, GitError> {
         let out = repository.git().args(["for-each-ref", "--format=%(refname)", PINS]).tell().await?;
@@ -214,18 +193,6 @@ impl WorktreeRoot {
         // `refs/proofhouse/archive/...` and the like belong to others.
         let runs = text.lines().filter_map(|line| line.strip_prefix("refs/proofhouse/"));
         Ok(runs.filter(|run| !run.contains('/')).map(str::to_owned).collect())
-    }
-
-    /// Lets go of the commits of dead runs in a clone, but for those to keep.
-    pub async fn unpin_dead(&self, repository: &Repository, keep: &BTreeSet<String>) -> Result<Vec<String>, GitError> {
-        let mut gone = Vec::new();
-        for run in self.pinned(repository).await? {
-            if !keep.contains(&run) {
-                self.unpin(repository, &run).await?;
-                gone.push(run);
-            }
-        }
-        Ok(gone)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Worktrees of the plane's own. X39, L13, L14, L15, L16, P55.
 
-use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use proofhouse_exec::git::{Checkout, Observer, Repository, WorktreeRoot};
 
@@ -104,16 +104,16 @@ async fn only_our_own_is_removed() {
     fs::write(plane.path().join("precious/proofhouse-worktree"), "link").unwrap();
     std::os::unix::fs::symlink(plane.path().join("precious"), plane.path().join("trees/link")).unwrap();
 
-    assert_eq!(root.runs(), ["alive", "dead", "link"]);
-    assert_eq!(root.clean(&BTreeSet::from(["alive".to_owned()])), ["dead"]);
+    root.remove("dead").unwrap();
+    assert!(!plane.path().join("trees/dead").exists() && plane.path().join("trees/alive").exists());
     assert!(root.remove("somebodys").is_err() && root.remove("link").is_err());
     for name in ["..", ".", "a/b", "", "../precious"] {
         assert!(root.remove(name).is_err(), "{name}");
     }
     assert!(repo.at("a.txt").exists() && repo.at(".git/HEAD").exists());
     assert!(plane.path().join("precious").exists() && plane.path().join("trees/somebodys").exists());
-    let gone = root.unpin_dead(&repository, &BTreeSet::from(["alive".to_owned()])).await.unwrap();
-    assert_eq!(gone, ["dead"]);
+    assert_eq!(root.pinned(&repository).await.unwrap(), ["alive", "dead"]);
+    root.unpin(&repository, "dead").await.unwrap();
     assert_eq!(repo.git(&["for-each-ref", "--format=%(refname)", "refs/proofhouse"]), "refs/proofhouse/alive");
 }
 
