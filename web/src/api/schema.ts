@@ -2728,6 +2728,8 @@ export interface components {
             by: components["schemas"]["Actor"];
             /** @description The SHA-256 of its text. */
             digest: components["schemas"]["Digest"];
+            /** @description What holds where the content says nothing; for documents that inherit. */
+            inherits?: Record<string, unknown> | null;
             /** @description Its name. */
             name: string;
             /**
@@ -3375,7 +3377,7 @@ export interface components {
         };
         /** @description A part of the ledger. */
         Ledger: {
-            /** @description The lines, the oldest first. */
+            /** @description The lines, the oldest first; empty where they were not asked for. */
             lines: components["schemas"]["LedgerLine"][];
             /** @description The pools that the lines draw from, as they stand now. */
             pools: components["schemas"]["BudgetPool"][];
@@ -6944,6 +6946,8 @@ export interface operations {
                 day?: string;
                 /** @description `json` by default. */
                 format?: "json" | "csv";
+                /** @description `false` leaves the lines out: only how the pools stand and what the lines come to. */
+                lines?: boolean;
                 /** @description Of this run. */
                 run?: string;
             };

@@ -120,6 +120,15 @@ impl Engine {
             .await
     }
 
+    /// What the lines of a run, a day or a project come to; nothing where there are none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn ledger_totals(&self, of: LedgerFilter) -> Result<Option<Totals>, Problem> {
+        let read = self.store().read(move |tx| Box::pin(async move { tx.ledger_totals(of).await }));
+        read.await.map_err(Problem::from)
+    }
+
     /// How the pools of a run and of its project's present day stand.
     ///
     /// # Errors

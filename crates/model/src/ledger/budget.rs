@@ -1,6 +1,6 @@
 //! What a project may spend: its document, with what holds where it says nothing (X28).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::pool::{Cap, Caps};
 use crate::{code::Code, money::NanoUsd, problem::Problem, proof::form::Form};
@@ -53,6 +53,18 @@ impl Budget {
         }
         Err(Problem { code: Code::BudgetMalformed, ..Problem::invalid(errors) })
     }
+
+    /// The document that says all of it.
+    pub fn document(&self) -> Value {
+        let cap = |cap: Cap| match cap {
+            Cap::Unlimited => json!("none"),
+            Cap::At(amount) => json!(amount.micros_up()),
+        };
+        json!({
+            "run_micro_usd": cap(self.caps.run), "day_micro_usd": cap(self.caps.day),
+            "max_top_up_micro_usd": self.max_top_up.micros_up(),
+        })
+    }
 }
 
 fn cap(form: &mut Form<'_>, field: &'static str) -> Option<Cap> {
@@ -69,8 +81,6 @@ fn cap(form: &mut Form<'_>, field: &'static str) -> Option<Cap> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     // X28, L79: absent inherits, 0 is nothing, only "none" is no cap, and what makes no sense is refused.
@@ -88,7 +98,9 @@ mod tests {
             ),
             (json!({"day_micro_usd": "none"}), Caps { day: Cap::Unlimited, ..plane.caps }),
         ] {
-            assert_eq!(Budget::read(&body).unwrap().caps, caps, "{body}");
+            let budget = Budget::read(&body).unwrap();
+            assert_eq!(budget.caps, caps, "{body}");
+            assert_eq!(Budget::read(&budget.document()).unwrap(), budget, "written down whole");
         }
         for wrong in [
             json!({"run_micro_usd": -1}),

@@ -54,6 +54,11 @@ impl Totals {
         }
     }
 
+    /// The same where lines were counted elsewhere: sums, and how many lines cost what they say or what nobody knows.
+    pub const fn counted(reserved: NanoUsd, settled: NanoUsd, held: NanoUsd, known: u64, unknown: u64) -> Self {
+        Self { reserved, settled, held, known, unknown }
+    }
+
     /// How well the sum is known.
     pub const fn state(&self) -> SumState {
         match (self.known, self.unknown) {

@@ -157,7 +157,7 @@ struct LedgerView {
     pools: Vec<PoolView>,
     /// What the lines come to.
     totals: SumView,
-    /// The lines, the oldest first.
+    /// The lines, the oldest first; empty where they were not asked for.
     lines: Vec<LineView>,
 }
 
@@ -192,6 +192,8 @@ struct LedgerQuery {
     /// Of this run.
     #[param(value_type = Option<String>)]
     run: Option<RunId>,
+    /// `false` leaves the lines out: only how the pools stand and what the lines come to.
+    lines: Option<bool>,
     /// `json` by default.
     #[serde(default)]
     #[param(inline)]
@@ -209,6 +211,10 @@ async fn of_project(
     Query(query): Query<LedgerQuery>,
 ) -> Result<Response, Refusal> {
     let project = visible::project(&app, &caller, &project).await?;
+    let lines = query.lines.unwrap_or(true);
+    if !lines && query.format == LedgerFormat::Csv {
+        return Err(Problem::invalid_field("/lines", "a file is its lines").with("in", "query").into());
+    }
     let view = match (query.run, query.day) {
         (Some(_), Some(_)) => {
             return Err(Problem::invalid_field("/day", "name a run or a day").with("in", "query").into());
@@ -218,11 +224,14 @@ async fn of_project(
             if run.project != project.id {
                 return Err(Problem::not_found().into());
             }
-            whole_run(&app, run.id).await?
+            LedgerView::of(
+                look(&app, LedgerFilter::Run(run.id), lines).await?,
+                app.engine.ledger_standing(run.id).await?,
+            )
         }
         (None, day) => {
             let day = day.unwrap_or_else(|| app.engine.now().day());
-            let ledger = app.engine.ledger(LedgerFilter::Day(project.id, day)).await?;
+            let ledger = look(&app, LedgerFilter::Day(project.id, day), lines).await?;
             LedgerView::of(ledger, [app.engine.ledger_day(project.id, day).await?])
         }
     };
@@ -232,9 +241,13 @@ async fn of_project(
     }
 }
 
-async fn whole_run(app: &App, run: RunId) -> Result<LedgerView, Problem> {
-    let ledger = app.engine.ledger(LedgerFilter::Run(run)).await?;
-    Ok(LedgerView::of(ledger, app.engine.ledger_standing(run).await?))
+/// A part of the ledger, with its lines or without.
+async fn look(app: &App, of: LedgerFilter, lines: bool) -> Result<Ledger, Problem> {
+    if lines {
+        return app.engine.ledger(of).await;
+    }
+    let totals = app.engine.ledger_totals(of).await?.unwrap_or_default();
+    Ok(Ledger { lines: Vec::new(), totals })
 }
 
 /// The ledger of a run.
@@ -246,7 +259,8 @@ async fn of_run(
     Path(run): Path<RunId>,
 ) -> Result<axum::Json<LedgerView>, Refusal> {
     let run = visible::run(&app, &caller, run).await?;
-    Ok(axum::Json(whole_run(&app, run.id).await?))
+    let ledger = app.engine.ledger(LedgerFilter::Run(run.id)).await?;
+    Ok(axum::Json(LedgerView::of(ledger, app.engine.ledger_standing(run.id).await?)))
 }
 
 /// What a recount found.

@@ -233,7 +233,6 @@ async fn read(State(app): State<App>, caller: Caller, Path(run): Path<RunId>) ->
     let run = visible::run(&app, &caller, run).await?;
     let run = engine::proof::gates::live(&app.engine, run.id).await?;
     let waiting_for = app.engine.waiting_for(&run).await?;
-    let ledger = app.engine.ledger(LedgerFilter::Run(run.id)).await?;
-    let cost = (!ledger.lines.is_empty()).then(|| ledger.totals.into());
+    let cost = app.engine.ledger_totals(LedgerFilter::Run(run.id)).await?.map(Into::into);
     Ok(axum::Json(RunView { waiting_for, cost, ..run.into() }))
 }

@@ -1,7 +1,7 @@
 //! A project's documents: its policy, its proof settings and its budget. Each change is a new revision.
 
 use axum::extract::State;
-use model::{actor::Actor, digest::Digest, proof::settings::ProofSettings, time::Timestamp};
+use model::{actor::Actor, digest::Digest, ledger::Budget, proof::settings::ProofSettings, time::Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use store::Document;
@@ -50,6 +50,10 @@ struct DocumentView {
     /// Its content.
     #[schema(value_type = Object)]
     body: Value,
+    /// What holds where the content says nothing; for documents that inherit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    inherits: Option<Value>,
     /// Rises with every change; 0 when nobody wrote one yet and the defaults hold.
     revision: u64,
     /// The SHA-256 of its text.
@@ -70,7 +74,9 @@ impl From<Document> for DocumentView {
         } else {
             None
         };
+        let inherits = (document.name == engine::projects::BUDGET).then(|| Budget::default().document());
         Self {
+            inherits,
             warnings: settings.map(|settings| settings.warnings()).unwrap_or_default(),
             name: document.name,
             body: document.body,

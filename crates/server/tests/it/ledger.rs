@@ -80,6 +80,9 @@ async fn a_run_and_a_day_show_their_lines_and_what_they_come_to() {
     assert_eq!(day["lines"].as_array().unwrap().len(), 4);
     assert_eq!((&day["totals"]["state"], &day["totals"]["spent_micro_usd"]), (&json!("partial"), &json!(1_020_000)));
     assert_eq!(day["pools"][0]["left_micro_usd"], 8_980_000);
+    // A page that shows the sums alone asks for them alone.
+    let sums = plane.get("/api/v1/projects/one/ledger?lines=false").send().await.expect(200).json();
+    assert_eq!((&sums["totals"], &sums["pools"], &sums["lines"]), (&day["totals"], &day["pools"], &json!([])));
     let of_run = plane.get(&format!("/api/v1/projects/one/ledger?run={second}")).send().await.expect(200).json();
     assert_eq!(of_run["totals"]["state"], "unknown");
     let other = plane.get("/api/v1/projects/one/ledger?day=2020-01-01").send().await.expect(200).json();
@@ -110,8 +113,13 @@ async fn who_may_not_or_asks_wrongly_is_refused() {
     }
     let verify = "/api/v1/projects/one/ledger/verify";
     plane.ask(Method::GET, verify).token(&member).send().await.refused(403, "PH-1005");
-    for query in [format!("?run={run}&day=2026-11-21"), "?day=tomorrow".into(), "?format=xml".into(), "?deep=1".into()]
-    {
+    for query in [
+        format!("?run={run}&day=2026-11-21"),
+        "?day=tomorrow".into(),
+        "?format=xml".into(),
+        "?deep=1".into(),
+        "?lines=false&format=csv".into(),
+    ] {
         plane.get(&format!("/api/v1/projects/one/ledger{query}")).send().await.refused(422, "PH-1002");
     }
     let none = "00000000-0000-7000-8000-000000000000";
@@ -125,6 +133,8 @@ async fn a_budget_is_a_document_with_a_history() {
     let path = "/api/v1/projects/one/settings/budget";
     let first = plane.get(path).send().await.expect(200).json();
     assert_eq!((&first["revision"], &first["body"]), (&json!(0), &json!({})));
+    let inherits = json!({"run_micro_usd": 5_000_000, "day_micro_usd": 10_000_000, "max_top_up_micro_usd": 20_000_000});
+    assert_eq!(first["inherits"], inherits);
     let put = |revision: &str, body: Value| {
         plane.ask(Method::PUT, path).token(&plane.admin).header("if-match", revision).json(&body)
     };

@@ -3,7 +3,7 @@
 use model::{
     actor::Actor,
     id::{ProjectId, QuestionId, RunId},
-    ledger::{Account, Line},
+    ledger::{Account, Line, Totals},
     money::NanoUsd,
     time::{Day, Timestamp},
 };
@@ -16,6 +16,16 @@ use crate::{
     value::{Row, Value},
 };
 
+macro_rules! totals {
+    () => {
+        "count(*), CAST(coalesce(sum(reserved), 0) AS bigint), CAST(coalesce(sum(settled), 0) AS bigint),
+            CAST(coalesce(sum(CASE WHEN cost_state = 'unknown' AND settled > known THEN settled - known ELSE 0 END), 0)
+                AS bigint),
+            CAST(coalesce(sum(CASE WHEN cost_state <> 'unknown' THEN 1 ELSE 0 END), 0) AS bigint),
+            CAST(coalesce(sum(CASE WHEN cost_state = 'unknown' THEN 1 ELSE 0 END), 0) AS bigint)"
+    };
+}
+
 statements! {
     OF_RUN = concat!("SELECT number, ", columns!(), " FROM ledger_line WHERE run = $1 AND number > $2
         ORDER BY number LIMIT $3");
@@ -23,6 +33,9 @@ statements! {
         ORDER BY number LIMIT $4");
     OF_PROJECT = concat!("SELECT number, ", columns!(), " FROM ledger_line WHERE project = $1 AND number > $2
         ORDER BY number LIMIT $3");
+    TOTAL_OF_RUN = concat!("SELECT ", totals!(), " FROM ledger_line WHERE run = $1");
+    TOTAL_OF_DAY = concat!("SELECT ", totals!(), " FROM ledger_line WHERE project = $1 AND day = $2");
+    TOTAL_OF_PROJECT = concat!("SELECT ", totals!(), " FROM ledger_line WHERE project = $1");
     TOP_UPS = "SELECT question, project, run, day, run_amount, day_amount, by_whom, at FROM ledger_top_up
         WHERE project = $1 ORDER BY at, question";
 }
@@ -93,6 +106,21 @@ impl Tx {
             }
         };
         rows.into_iter().map(numbered).collect()
+    }
+
+    /// What lines come to, without reading them one by one; nothing where there are none.
+    pub async fn ledger_totals(&mut self, of: LedgerFilter) -> Result<Option<Totals>, StoreError> {
+        let mut row = match of {
+            LedgerFilter::Project(project) => self.query_one(&TOTAL_OF_PROJECT, &[project.into()]).await?,
+            LedgerFilter::Run(run) => self.query_one(&TOTAL_OF_RUN, &[run.into()]).await?,
+            LedgerFilter::Day(project, day) => {
+                self.query_one(&TOTAL_OF_DAY, &[project.into(), day.number().into()]).await?
+            }
+        };
+        let lines = row.u64()?;
+        let [reserved, settled, held] = [nano(&mut row)?, nano(&mut row)?, nano(&mut row)?];
+        let totals = Totals::counted(reserved, settled, held, row.u64()?, row.u64()?);
+        Ok((lines > 0).then_some(totals))
     }
 
     /// Every raise of a cap in a project, the oldest first.

@@ -7,7 +7,7 @@ use model::{
     agent::usage::{Cost, CostState},
     id::{QuestionId, ReserveId, RunId},
     journal::StreamId,
-    ledger::{Account, Ask, Cap, Caps, Flaw, Line, LineKind, Pool, PoolKey, Spent, What},
+    ledger::{Account, Ask, Cap, Caps, Flaw, Line, LineKind, Pool, PoolKey, Spent, SumState, Totals, What},
     limits::LEASE,
     money::NanoUsd,
     task::{Fence, TaskState},
@@ -128,6 +128,30 @@ both! {
         let day = PoolKey::Day(db.project, db.now().day());
         assert_eq!(db.pool(day).await, Pool { settled: usd(4), ..Pool::default() });
         assert!(db.flaws().await.is_empty());
+    }
+
+    /// X2, L88: what lines come to is the same where the database adds them up.
+    async fn sums_are_those_of_the_lines(db: Db) {
+        let partly = Spent::Cost(Cost { state: CostState::Unknown, known: NanoUsd::from_nanos(250_000_000) });
+        for spent in [known(3), partly, Spent::Nothing, Spent::UNKNOWN] {
+            let (run, leased) = db.at_work().await;
+            let of = LedgerFilter::Run(run);
+            let open = within!(db, |tx| tx.ledger_totals(of).await).await.unwrap();
+            assert_eq!(open, Some(Totals::counted(usd(1), usd(0), usd(0), 0, 0)));
+            db.spent(fence(&leased), spent).await;
+            db.finish(fence(&leased)).await.unwrap();
+            let lines = within!(db, |tx| tx.ledger_lines(of, 0, 100).await).await.unwrap();
+            let mut added = Totals::default();
+            lines.iter().for_each(|kept| added.take(kept.line.what));
+            assert_eq!(within!(db, |tx| tx.ledger_totals(of).await).await.unwrap(), Some(added), "{spent:?}");
+        }
+        let (day, project) = (LedgerFilter::Day(db.project, db.now().day()), LedgerFilter::Project(db.project));
+        let of_day = within!(db, |tx| tx.ledger_totals(day).await).await.unwrap();
+        let sums = of_day.map(|sums| (sums.settled.micros_up(), sums.held.micros_up(), sums.state()));
+        assert_eq!(sums, Some((5_000_000, 1_750_000, SumState::Partial)));
+        assert_eq!(within!(db, |tx| tx.ledger_totals(project).await).await.unwrap(), of_day);
+        let none = LedgerFilter::Run(RunId::from_uuid(uuid()));
+        assert_eq!(within!(db, |tx| tx.ledger_totals(none).await).await.unwrap(), None);
     }
 
     /// L85: whatever ends a lease closes what was set aside, and nobody has to think of it.
