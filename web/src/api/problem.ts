@@ -19,6 +19,17 @@ export interface Problem {
   facts: Readonly<Record<string, unknown>>;
 }
 
+/** The message for a field, from pointers such as `/title` and `/rules/0/test`. */
+export function errorFor(errors: readonly FieldError[], field: string): string | null {
+  const found = errors.filter(({ pointer }) => pointer === `/${field}` || pointer.startsWith(`/${field}/`));
+  return found.length === 0 ? null : found.map(({ message }) => message).join("; ");
+}
+
+/** Refusals that belong to no field of the form. */
+export function otherErrors(errors: readonly FieldError[], fields: readonly string[]): readonly FieldError[] {
+  return errors.filter(({ pointer }) => !fields.some((field) => pointer === `/${field}` || pointer.startsWith(`/${field}/`)));
+}
+
 /** What a call throws when it was refused. */
 export class Refused extends Error {
   readonly problem: Problem;

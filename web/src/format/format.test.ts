@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { dollars, microsOf, typed } from "./money";
 import { bytes, count, counted } from "./number";
 import { commandLine, oneLine, visible } from "./text";
 import { ago, duration, elapsed } from "./time";
@@ -24,6 +25,14 @@ test("times past are in the unit that matters", () => {
 test("sizes and counts", () => {
   expect([0, 999, 1_000, 4_200, 49_999_999, 50_000_000_000].map(bytes)).toEqual(["0 B", "999 B", "1 kB", "4.2 kB", "50 MB", "50 GB"]);
   expect([count(1_234_567), counted(1, "gate"), counted(0, "gate"), counted(2, "entry", "entries")]).toEqual(["1,234,567", "1 gate", "0 gates", "2 entries"]);
+});
+
+// W7, X1: no amount looks like nothing that is not, and what is typed is taken exactly or not at all.
+test("amounts", () => {
+  expect([0, 12, 4_200, 9_999, 10_000, 1_500_000, 1_234_567_890, -20_000].map(dollars)).toEqual(["$0", "$0.000012", "$0.0042", "$0.0100", "$0.01", "$1.50", "$1,234.57", "-$0.02"]);
+  expect([0, 1_000_000, 2_500_000, 1, 20_000].map(typed)).toEqual(["0.00", "1.00", "2.50", "0.000001", "0.02"]);
+  expect(["2.50", " $7 ", "1,000", "0", "0.000001", "1,000.5"].map(microsOf)).toEqual([2_500_000, 7_000_000, 1_000_000_000, 0, 1, 1_000_500_000]);
+  expect(["", "-1", "1e3", "0.0000001", ".5", "5.", "none", "1,00", "NaN"].map(microsOf)).toEqual(Array(9).fill(null));
 });
 
 // W42: no name passes for another, none breaks a line or turns the text around.

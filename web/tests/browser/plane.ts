@@ -68,15 +68,21 @@ export class Plane {
     return (await readFile(path.join(this.root, "data", "local.token"), "utf8")).trim();
   }
 
-  /** A call of the API in the owner's name. */
-  async call<T>(method: string, place: string, body?: unknown): Promise<T> {
+  /** A call of the API in the owner's name; a change of a document names the revision that it was read at. */
+  async call<T>(method: string, place: string, body?: unknown, revision?: number): Promise<T> {
     const response = await fetch(`${this.url}/api/v1${place}`, {
       method,
-      headers: { authorization: `Bearer ${await this.token()}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${await this.token()}`, "content-type": "application/json", ...(revision === undefined ? {} : { "if-match": String(revision) }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!response.ok) throw new Error(`${method} ${place}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
+  }
+
+  /** Writes a document of a project over whatever it is now. */
+  async settings(project: string, document: "policy" | "budget", body: unknown): Promise<void> {
+    const { revision } = await this.call<{ revision: number }>("GET", `/projects/${project}/settings/${document}`);
+    await this.call("PUT", `/projects/${project}/settings/${document}`, body, revision);
   }
 
   async signInLink(): Promise<string> {

@@ -23,7 +23,7 @@ afterAll(async () => {
 test.each([["light", 1440], ["dark", 390], ["light", 2560]] as const)("every part in the %s theme at %i px", async (theme, width) => {
   const { page, context, complaints } = await signedIn(browser, plane, { theme, width });
   await page.goto(`${plane.url}/p/shop/settings`);
-  for (const part of ["Project", "Gates", "Proof", "Policy", "Tokens", "Notifications", "Appearance"]) {
+  for (const part of ["Project", "Gates", "Proof", "Policy", "Budgets", "Tokens", "Notifications", "Appearance"]) {
     await page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name: part }).click();
     await page.getByRole("heading", { name: part, level: 1 }).waitFor();
     await page.getByRole("status", { name: /^Loading/ }).waitFor({ state: "detached" });
@@ -59,6 +59,54 @@ test("the policy is edited as JSON, and refused at its pointers", async () => {
   await editor.fill(JSON.stringify({ ...good, network: "off" }, null, 2)).catch(() => undefined);
   await page.getByRole("button", { name: "Save" }).click().catch(() => undefined);
   await page.getByText(/^Revision 2/).or(page.getByText("Somebody else saved since this was read")).first().waitFor();
+  expect(complaints).toEqual([]);
+  await context.close();
+});
+
+// W30, X28, L79: each amount is inherited, so much, nothing, or no cap; what makes no sense is refused at its field.
+test("budgets are set in dollars, and refused at their fields", async () => {
+  const { page, context, complaints } = await signedIn(browser, plane, { width: 390 });
+  await page.goto(`${plane.url}/p/shop/settings?tab=budgets`);
+  const choose = (label: string, choice: string) => page.getByRole("combobox", { name: label }).selectOption({ label: choice });
+  await page.getByRole("combobox", { name: "A run may spend" }).getByText("What the plane says: $5.00").waitFor({ state: "attached" });
+  expect(await page.getByRole("combobox", { name: "One answer may add" }).getByText("No cap").count()).toBe(0);
+  await choose("A run may spend", "An amount");
+  const amount = page.getByRole("textbox", { name: "A run may spend, in dollars" });
+  await amount.fill("five");
+  await page.getByText("Write dollars, such as 2.50").waitFor();
+  expect(await page.getByRole("button", { name: "Save" }).getAttribute("aria-disabled")).toBe("true");
+  await amount.fill("20000");
+  await page.getByText("At most $10,000.00").waitFor();
+  await amount.fill("$2.50");
+  await choose("A day may cost", "No cap");
+  await choose("One answer may add", "Nothing");
+  const refusal = { code: "PH-4018", title: "a budget is not written right", detail: "no", status: 422, errors: [{ pointer: "/run_micro_usd", message: "is more than the plane lends" }] };
+  await page.route("**/settings/budget", (route) => (route.request().method() === "PUT" ? route.fulfill({ status: 422, contentType: "application/problem+json", body: JSON.stringify(refusal) }) : route.fallback()));
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("is more than the plane lends").waitFor();
+  await page.unroute("**/settings/budget");
+  expect(await amount.getAttribute("aria-invalid")).toBe("true");
+  await accessible(page);
+  await fits(page);
+  await shot(page, "settings-budgets-refused-light-390");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved", { exact: true }).waitFor();
+  const saved = () => plane.call<{ body: unknown; revision: number }>("GET", "/projects/shop/settings/budget");
+  expect(await saved()).toMatchObject({ revision: 1, body: { run_micro_usd: 2_500_000, day_micro_usd: "none", max_top_up_micro_usd: 0 } });
+  expect(await amount.inputValue()).toBe("2.50");
+  // Somebody else saves in the very moment: theirs stays, and is taken when one says so.
+  await page.route("**/settings/budget", (route) => (route.request().method() === "GET" ? route.abort() : route.fallback()));
+  await plane.settings("shop", "budget", { run_micro_usd: 7_000_000 });
+  await amount.fill("3");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Somebody else saved since this was read").waitFor();
+  expect(await saved()).toMatchObject({ revision: 2, body: { run_micro_usd: 7_000_000 } });
+  await page.unroute("**/settings/budget");
+  await page.getByRole("button", { name: "Load theirs" }).click();
+  await expect.poll(() => amount.inputValue()).toBe("7.00");
+  await choose("A run may spend", "What the plane says: $5.00");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect.poll(async () => (await saved()).body).toEqual({});
   expect(complaints).toEqual([]);
   await context.close();
 });

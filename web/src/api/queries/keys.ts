@@ -24,6 +24,8 @@ export const keys = {
   audit: (project: string) => ["audit", project] as const,
   /** What was checked of what is stored: no entry makes it old, only a person asks again. */
   checked: (project: string) => ["checked", project] as const,
+  /** What was set aside and spent, of whatever: any line may make each sum old. */
+  ledger: ["ledger"] as const,
   settings: (project: string) => ["settings", project] as const,
   tokens: ["tokens"] as const,
   workers: ["workers"] as const,

@@ -5,8 +5,10 @@ import { keys } from "./keys";
 export type Document = Shape<"Document">;
 export type Token = Shape<"Token">;
 
-/** A project's policy, or how its proof is judged. */
-export function documentQuery(project: string, document: "policy" | "proof") {
+export type DocumentName = "policy" | "proof" | "budget";
+
+/** A project's policy, how its proof is judged, or what may be spent. */
+export function documentQuery(project: string, document: DocumentName) {
   return queryOptions({
     queryKey: [...keys.settings(project), document],
     queryFn: ({ signal }) => answered(api.GET("/api/v1/projects/{p}/settings/{document}", { signal, params: { path: { p: project, document } } })),
@@ -14,7 +16,7 @@ export function documentQuery(project: string, document: "policy" | "proof") {
 }
 
 /** Writes a document that was read at this revision; 0 writes the first. */
-export function putDocument(project: string, document: "policy" | "proof", body: Record<string, unknown>, revision: number): Promise<Document> {
+export function putDocument(project: string, document: DocumentName, body: Record<string, unknown>, revision: number): Promise<Document> {
   return answered(
     api.PUT("/api/v1/projects/{p}/settings/{document}", { params: { path: { p: project, document }, header: { "If-Match": revision } }, body }),
   );

@@ -1,10 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { problemFrom } from "@/api/problem";
+import { errorFor, problemFrom } from "@/api/problem";
 import { keys } from "@/api/queries/keys";
 import { projectQuery, type Project } from "@/api/queries/projects";
 import { changeProject } from "@/api/queries/settings";
-import { errorFor } from "@/pages/proof/capture/draft";
 import { Copy } from "@/ui/Copy";
 import { Field, Input } from "@/ui/Field";
 import { Ago } from "@/ui/Time";

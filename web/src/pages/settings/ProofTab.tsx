@@ -1,10 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { problemFrom } from "@/api/problem";
+import { errorFor, problemFrom } from "@/api/problem";
 import { keys } from "@/api/queries/keys";
 import { gatesQuery, type Gate } from "@/api/queries/proof";
 import { documentQuery, putDocument, type Document } from "@/api/queries/settings";
-import { errorFor } from "@/pages/proof/capture/draft";
 import { visible } from "@/format/text";
 import { Field, Input, Select } from "@/ui/Field";
 import { Icon } from "@/ui/Icon";

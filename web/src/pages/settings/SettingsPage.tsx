@@ -3,6 +3,7 @@ import { Link, useParams, useSearch } from "@tanstack/react-router";
 import { meQuery } from "@/api/queries/access";
 import { cx } from "@/ui/classes";
 import { AppearanceTab } from "./AppearanceTab";
+import { BudgetsTab } from "./BudgetsTab";
 import { GatesTab } from "./GatesTab";
 import { NotificationsTab } from "./NotificationsTab";
 import { PolicyTab } from "./PolicyTab";
@@ -11,7 +12,7 @@ import { ProofTab } from "./ProofTab";
 import { TABS, type Tab } from "./search";
 import { TokensTab } from "./TokensTab";
 
-const LABELS: Record<Tab, string> = { project: "Project", gates: "Gates", proof: "Proof", policy: "Policy", tokens: "Tokens", notifications: "Notifications", appearance: "Appearance" };
+const LABELS: Record<Tab, string> = { project: "Project", gates: "Gates", proof: "Proof", policy: "Policy", budgets: "Budgets", tokens: "Tokens", notifications: "Notifications", appearance: "Appearance" };
 
 /** What a person decides for a project, and for themselves. */
 export function SettingsPage() {
@@ -41,6 +42,7 @@ export function SettingsPage() {
             {tab === "gates" && <GatesTab project={key} notAdmin={notAdmin} />}
             {tab === "proof" && <ProofTab project={key} notAdmin={notAdmin} />}
             {tab === "policy" && <PolicyTab project={key} notAdmin={notAdmin} />}
+            {tab === "budgets" && <BudgetsTab project={key} notAdmin={notAdmin} />}
             {tab === "tokens" && <TokensTab project={key} />}
             {tab === "notifications" && <NotificationsTab />}
             {tab === "appearance" && <AppearanceTab />}

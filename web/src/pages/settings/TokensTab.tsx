@@ -1,13 +1,12 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Shape } from "@/api/client";
-import { problemFrom } from "@/api/problem";
+import { errorFor, problemFrom } from "@/api/problem";
 import { keys } from "@/api/queries/keys";
 import { meQuery } from "@/api/queries/access";
 import { projectQuery } from "@/api/queries/projects";
 import { makeToken, revokeToken, tokensQuery, type Token } from "@/api/queries/settings";
 import { visible } from "@/format/text";
-import { errorFor } from "@/pages/proof/capture/draft";
 import { nameOf } from "@/pages/proof/words";
 import { Button } from "@/ui/Button";
 import { cx } from "@/ui/classes";

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { problemFrom } from "@/api/problem";
+import { errorFor, otherErrors, problemFrom } from "@/api/problem";
 import { keys } from "@/api/queries/keys";
 import { capture, gatesQuery, previewCapture, type Captured } from "@/api/queries/proof";
 import { Button } from "@/ui/Button";
@@ -14,7 +14,7 @@ import { useProof } from "../context";
 import { KINDS, SEVERITIES, without } from "../search";
 import { StubList } from "../requirement/Stubs";
 import { KIND_WORDS, severityLook, SOURCE_WORDS } from "../words";
-import { bodyOf, emptyDraft, errorFor, missingIn, otherErrors, type Draft } from "./draft";
+import { bodyOf, emptyDraft, missingIn, type Draft } from "./draft";
 import { captureSourceQuery } from "./from";
 import { Preview } from "./Preview";
 

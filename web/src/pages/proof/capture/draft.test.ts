@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { bodyOf, emptyDraft, errorFor, missingIn, otherErrors } from "./draft";
+import { errorFor, otherErrors } from "@/api/problem";
+import { bodyOf, emptyDraft, missingIn } from "./draft";
 
 test("a title alone can be captured, and the words decide its gates (P3)", () => {
   const draft = { ...emptyDraft(), title: "  Totals add up " };

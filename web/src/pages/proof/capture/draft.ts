@@ -1,5 +1,4 @@
 import type { Shape } from "@/api/client";
-import type { FieldError } from "@/api/problem";
 import type { CaptureBody } from "@/api/queries/proof";
 import type { Run } from "@/api/queries/runs";
 import { shortId } from "@/format/text";
@@ -74,15 +73,4 @@ export function missingIn(draft: Draft): string | null {
   if (draft.gates?.length === 0) return "Choose at least one gate";
   const unnamed = Object.entries(draft.proofs).find(([gate, proof]) => proof.how === "test" && proof.name.trim() === "" && (draft.gates?.includes(gate) ?? true));
   return unnamed === undefined ? null : `Name the test that proves ${unnamed[0]}`;
-}
-
-/** The message for a field, from pointers such as `/title` and `/rules/0/test`. */
-export function errorFor(errors: readonly FieldError[], field: string): string | null {
-  const found = errors.filter(({ pointer }) => pointer === `/${field}` || pointer.startsWith(`/${field}/`));
-  return found.length === 0 ? null : found.map(({ message }) => message).join("; ");
-}
-
-/** Refusals that belong to no field of the form. */
-export function otherErrors(errors: readonly FieldError[], fields: readonly string[]): readonly FieldError[] {
-  return errors.filter(({ pointer }) => !fields.some((field) => pointer === `/${field}` || pointer.startsWith(`/${field}/`)));
 }

@@ -1,13 +1,12 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { problemFrom } from "@/api/problem";
+import { errorFor, otherErrors, problemFrom } from "@/api/problem";
 import { keys } from "@/api/queries/keys";
 import { changeRequirement, gatesQuery, requirementQuery, type Requirement } from "@/api/queries/proof";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
 import { Field, Input, Select, TextArea } from "@/ui/Field";
 import { Code } from "@/ui/states";
-import { errorFor, otherErrors } from "../../capture/draft";
 import { useProof } from "../../context";
 import { KINDS, SEVERITIES } from "../../search";
 import { KIND_WORDS, severityLook, SOURCE_WORDS } from "../../words";
