@@ -39,6 +39,12 @@ export const RULES: readonly (readonly [kind: string, rule: Rule])[] = [
   ["settings.", (_, project) => (project === null ? [] : [keys.settings(project)])],
   ["command.finished", ofRun],
   ["task.", ofRun],
+  // A run's page and the day's sum: which of them a line touches is not worth telling apart. The lines of a run that
+  // nobody follows are not told here, but its end is.
+  ["ledger.", (entry, project) => [keys.ledger, ...ofRun(entry, project)]],
+  ["run.status", () => [keys.ledger]],
+  ["run.finished", () => [keys.ledger]],
+  ["settings.", () => [keys.ledger]],
   ["question.", (entry, project) => [keys.questions, ...ofRun(entry, project)]],
   ["issue.", ofIssues],
   // A card shows that its run asks something, also while the run goes on.

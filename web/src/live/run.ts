@@ -35,6 +35,8 @@ export interface LiveRun {
   finishedAt: number | null;
   /** By `REQUIREMENT/GATE`, in the order that they were planned. */
   gates: ReadonlyMap<string, LiveGate>;
+  /** The questions that it waited for, also those that another run asked: by their ids, ended ones too. */
+  asked: ReadonlySet<string>;
   spans: Spans;
   /** The end of what each command has printed, by its span: at most {@link TAIL} characters. */
   output: ReadonlyMap<string, string>;
@@ -53,7 +55,7 @@ export function emptyRun(before = 0): LiveRun {
   return {
     status: null, phase: "", verdict: null, message: "", cancelling: false, step: "",
     createdAt: null, startedAt: null, finishedAt: null,
-    gates: new Map(), spans: new Map(), output: new Map(), index: emptyIndex(before), remarks: [], seq: before, at: null,
+    gates: new Map(), asked: new Set(), spans: new Map(), output: new Map(), index: emptyIndex(before), remarks: [], seq: before, at: null,
   };
 }
 
@@ -129,6 +131,7 @@ function tell(run: LiveRun, { kind, at, data, span }: Entry, gates: Draft<string
       change(gates, data, { state: "running", startedAt: time });
       break;
     case "question.asked": {
+      run.asked = new Set([...run.asked, text(data, "question")]);
       const known = gates.map.get(text(data, "subject"));
       if (known !== undefined) gates.set(text(data, "subject"), { ...known, state: "waiting", startedAt: known.startedAt ?? time });
       break;

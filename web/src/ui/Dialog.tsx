@@ -34,6 +34,8 @@ export function Dialog({ title, onClose, children, shape = "box", footer }: Dial
       tabIndex={-1}
       aria-label={title}
       onCancel={(event) => {
+        // One that stands in this one closes alone.
+        if (event.target !== event.currentTarget) return;
         event.preventDefault();
         onClose();
       }}

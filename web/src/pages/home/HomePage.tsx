@@ -13,8 +13,9 @@ import { QuestionCard } from "@/questions/QuestionCard";
 import { useNow } from "@/ui/clock";
 import { Commands, Empty, Failed, SkeletonRows } from "@/ui/states";
 import { Status } from "@/ui/Status";
+import { Spend } from "./Spend";
 
-/** What needs a person, what runs, and what ended today, over all projects (W20). */
+/** What needs a person, what today has cost, what runs, and what ended today, over all projects (W20). */
 export function HomePage() {
   const projects = useQuery(projectsQuery);
   return (
@@ -106,6 +107,7 @@ function Overview({ projects }: { projects: readonly Project[] }) {
           </ul>
         )}
       </Section>
+      <Spend projects={projects} />
       <Section title="Runs now" number={going.length} nothing="No run is under way." loading={active.isPending}>
         <Table label="Runs that go on">{going.map(row)}</Table>
       </Section>

@@ -12,6 +12,7 @@ import { Icon } from "@/ui/Icon";
 import { Ago, Took } from "@/ui/Time";
 import type { Remark } from "@/live/remarks";
 import { Remarks } from "./Remarks";
+import { RunBudget } from "./budget/RunBudget";
 import { DispatchActions } from "./dispatch/DispatchActions";
 import { StartedBy } from "./dispatch/DispatchFacts";
 import { lookOfWork } from "./dispatch/words";
@@ -49,6 +50,7 @@ export function RunHeader({ run, project, remarks }: { run: Run; project: string
         <Fact name="Started">
           <Ago at={run.created_at} className="text-ink" /> by {visible(by)}
         </Fact>
+        <RunBudget run={run} project={project} />
         {proof?.tree_start != null && (
           <Fact name="Tree">
             <code className="text-sm text-ink" title={proof.tree_start}>{proof.tree_start.slice(0, 10)}</code>

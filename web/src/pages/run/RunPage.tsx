@@ -10,11 +10,14 @@ import { cx } from "@/ui/classes";
 import { Icon } from "@/ui/Icon";
 import { Bar, Failed } from "@/ui/states";
 import { isTerminal } from "@/ui/status";
+import { LedgerView } from "./budget/LedgerView";
+import { mayCost } from "./budget/RunBudget";
 import { SpanDetail } from "./detail/SpanDetail";
 import { newest } from "./detail/newest";
 import { DispatchFacts } from "./dispatch/DispatchFacts";
 import { JournalView } from "./journal/JournalView";
 import { RunHeader } from "./RunHeader";
+import { RunQuestions } from "./RunQuestions";
 import { Timeline } from "./Timeline";
 import { shownRun } from "./shown";
 
@@ -28,6 +31,7 @@ export function RunPage() {
     <>
       <title>{`Run ${shortId(id)} · ${key} · Proofhouse`}</title>
       {run !== null && <RunHeader run={run} project={key} remarks={told?.remarks ?? []} />}
+      {run !== null && <RunQuestions run={run} project={key} told={told} />}
       {run?.kind === "dispatch" && <DispatchFacts run={run} project={key} told={told} />}
       {query.isPending && <HeaderSkeleton id={id} />}
       {run === null && query.error !== null && (
@@ -60,22 +64,24 @@ function Views({ run, project, told }: { run: Run; project: string; told: LiveRu
     const same = !following && span === search.span;
     void navigate({ search: span === undefined || same ? {} : { span }, replace: true });
   };
-  const journal = search.view === "journal";
+  const { view } = search;
+  const costs = mayCost(run);
   return (
     <>
       <div className="flex shrink-0 items-center gap-1 border-b border-line px-3">
         <nav aria-label="Views of the run" className="flex">
-          <View on={!journal} run={run.id} project={project} search={{}}>Timeline</View>
-          <View on={journal} run={run.id} project={project} search={{ view: "journal" }}>
+          <View on={view === undefined} run={run.id} project={project} search={{}}>Timeline</View>
+          <View on={view === "journal"} run={run.id} project={project} search={{ view: "journal" }}>
             Journal {told !== null && told.index.length > 0 && <span className="num text-sm font-normal text-faint">{count(told.index.length)}</span>}
           </View>
+          {(costs || view === "ledger") && <View on={view === "ledger"} run={run.id} project={project} search={{ view: "ledger" }}>Ledger</View>}
         </nav>
-        {going && (
+        {going && view !== "ledger" && (
           <button
             type="button"
             aria-pressed={following}
             onClick={() => follow(!wanted)}
-            title={journal ? "Keep the newest entry in view" : "Show what has begun last, as it changes"}
+            title={view === "journal" ? "Keep the newest entry in view" : "Show what has begun last, as it changes"}
             className={cx("ml-auto flex h-6 items-center gap-1 rounded-md border px-2 text-sm max-sm:h-8", following ? "border-accent bg-accent-tint text-accent" : "border-line text-soft hover:border-line-strong")}
           >
             <Icon name="arrowDown" size={12} />
@@ -83,7 +89,9 @@ function Views({ run, project, told }: { run: Run; project: string; told: LiveRu
           </button>
         )}
       </div>
-      {journal ? (
+      {view === "ledger" ? (
+        <LedgerView run={run.id} project={project} />
+      ) : view === "journal" ? (
         <JournalView run={run.id} project={project} told={told} search={search} following={following} onFollow={(to) => going && follow(to)} />
       ) : (
         <div className={cx("flex min-h-0 flex-1 flex-col", "min-[1800px]:flex-row")}>
@@ -107,7 +115,7 @@ function Views({ run, project, told }: { run: Run; project: string; told: LiveRu
   );
 }
 
-function View({ on, run, project, search, children }: { on: boolean; run: string; project: string; search: { view?: "journal" }; children: ReactNode }) {
+function View({ on, run, project, search, children }: { on: boolean; run: string; project: string; search: { view?: "journal" | "ledger" }; children: ReactNode }) {
   return (
     <Link
       to="/p/$key/runs/$run"

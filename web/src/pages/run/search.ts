@@ -4,7 +4,7 @@ import type { Entry } from "@/live/protocol";
 /** What of a run's page stands in the address (W2). */
 export interface RunSearch {
   /** The timeline when absent. */
-  view?: "journal";
+  view?: "journal" | "ledger";
   /** The span that is looked at. */
   span?: string;
   /** The line of its output that is linked to. */
@@ -22,7 +22,7 @@ export function readRunSearch(search: Record<string, unknown>): RunSearch {
   const level = LEVELS.find((one) => one === search.level);
   const [line, entry] = [counted(search.line), counted(search.entry)];
   return {
-    ...(search.view === "journal" ? { view: "journal" } : {}),
+    ...(search.view === "journal" || search.view === "ledger" ? { view: search.view } : {}),
     ...(typeof search.span === "string" && search.span !== "" ? { span: search.span } : {}),
     ...(line === null ? {} : { line }),
     ...(entry === null ? {} : { entry }),
