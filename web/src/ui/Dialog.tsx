@@ -45,7 +45,7 @@ export function Dialog({ title, onClose, children, shape = "box", footer }: Dial
         "flex-col overflow-hidden border-line outline-none bg-bg text-ink shadow-2xl open:flex",
         shape === "box" && "m-auto max-h-[85dvh] w-[min(34rem,calc(100vw-1rem))] rounded-lg border",
         shape === "bare" && "mx-auto mt-[10dvh] max-h-[70dvh] w-[min(40rem,calc(100vw-1rem))] rounded-lg border",
-        shape === "sheet" && "sheet-in mr-0 ml-auto h-dvh w-[min(30rem,100vw)] border-l",
+        shape === "sheet" && "sheet-in mr-0 ml-auto h-dvh w-[min(clamp(30rem,32vw,52rem),100vw)] border-l",
       )}
     >
       {shape !== "bare" && (

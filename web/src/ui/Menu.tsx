@@ -8,7 +8,8 @@ export function Menu({ trigger, children, align = "start" }: { trigger: ReactEle
   return (
     <Dropdown.Root modal={false}>
       <Dropdown.Trigger asChild>{trigger}</Dropdown.Trigger>
-      <Dropdown.Portal>
+      {/* Within a landmark, for readers (W5). */}
+      <Dropdown.Portal container={document.getElementById("main")}>
         <Dropdown.Content
           align={align}
           sideOffset={4}

@@ -95,7 +95,13 @@ test.each([["light", 1440], ["dark", 390]] as const)("work shows as it goes, and
   await accessible(page);
   await fits(page);
   await shot(page, `workers-busy-${theme}-${width}`);
-  await card.getByRole("button", { name: `Revoke ${name}` }).click();
+  if (width === 390) {
+    await card.getByRole("button", { name: `What to do with ${name}` }).click();
+    await accessible(page);
+    await page.getByRole("menuitem", { name: "Revoke" }).click();
+  } else {
+    await card.getByRole("button", { name: `Revoke ${name}` }).click();
+  }
   await page.getByText("The task it holds stops there and goes to another worker.").waitFor();
   await accessible(page);
   await shot(page, `workers-revoke-${theme}-${width}`);
@@ -106,6 +112,32 @@ test.each([["light", 1440], ["dark", 390]] as const)("work shows as it goes, and
   // What was left waits for another worker that has the agent.
   expect((await plane.call<{ waiting_for?: { reason: string } | null }>("GET", `/runs/${run}`)).waiting_for).toBeTruthy();
   await plane.call("POST", `/runs/${run}/cancel`, {});
+  expect(complaints).toEqual([]);
+  await context.close();
+});
+
+// W9, W10: many workers use the width that there is, and are found by a word.
+test.each([["dark", 390], ["light", 1440], ["light", 2560]] as const)("two hundred workers are looked through, in the %s theme at %i px", async (theme, width) => {
+  const { page, context, complaints } = await signedIn(browser, plane, { theme, width });
+  const many = (real: Record<string, unknown>) => Array.from({ length: 200 }, (_, at) => ({
+    ...real, id: `00000000-0000-7000-8000-${String(at).padStart(12, "0")}`, name: `builder-${at}${at % 17 === 0 ? "-with-a-rather-long-name-as-machines-have" : ""}`, owner: "00000000-0000-7000-8000-000000000000",
+    state: ["online", "late", "offline", "draining"][at % 4], offers: ["gpu", "zone:north"], agents: [{ id: "claude", version: "2.1.197", healthy: true }, { id: "codex", healthy: false, detail: "not signed in" }],
+  }));
+  await page.route("**/api/v1/workers?*", async (route) => {
+    const told = (await (await route.fetch()).json()) as { items: Record<string, unknown>[] };
+    await route.fulfill({ json: { ...told, items: many(told.items[0] ?? {}) } });
+  });
+  await page.goto(`${plane.url}/workers`);
+  await page.getByText("200 shown").waitFor();
+  // Beside one another where there is room.
+  const tops = await page.getByRole("list", { name: "Workers" }).evaluate((list) => [...list.children].slice(0, 6).map((card) => Math.round(card.getBoundingClientRect().top)));
+  expect(tops.filter((top) => top === tops[0]).length).toBe(width === 2560 ? 3 : 1);
+  await shot(page, `workers-many-${theme}-${width}`);
+  await accessible(page);
+  await fits(page);
+  await page.getByRole("searchbox", { name: "Search workers" }).fill("builder-137");
+  await page.getByText("1 shown").waitFor();
+  await page.getByRole("heading", { name: "builder-137" }).waitFor();
   expect(complaints).toEqual([]);
   await context.close();
 });

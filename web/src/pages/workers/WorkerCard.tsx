@@ -5,6 +5,8 @@ import { shortId, visible } from "@/format/text";
 import { Button } from "@/ui/Button";
 import { cx } from "@/ui/classes";
 import { Icon } from "@/ui/Icon";
+import { useMedia } from "@/ui/media";
+import { Menu, MenuItem } from "@/ui/Menu";
 import { Status } from "@/ui/Status";
 import { Ago } from "@/ui/Time";
 import { lookOf, phaseOf, serves } from "./words";
@@ -29,19 +31,14 @@ export function WorkerCard({ worker, keyOf, draining, onDrain, onUndrain, onRevo
   const labels = worker.offers.filter((label) => !/^(agent|os|worker):/.test(label));
   return (
     <li className={cx("flex flex-col gap-1.5 border-t border-line px-4 py-2.5 [contain-intrinsic-size:auto_7.5rem] [content-visibility:auto]", isDim && "text-soft")}>
-      <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
-        <h2 className={cx("min-w-0 font-semibold break-words", !isDim && "text-ink")}>{name}</h2>
-        <Status look={lookOf(worker.state)} />
-        {(worker.state === "online" || worker.state === "draining") && worker.activity.length === 0 && <span className="text-sm text-soft">{worker.elsewhere > 0 ? `Works in other projects (${worker.elsewhere}).` : "Idle."}</span>}
-        <span className="text-sm text-soft">{isOver ? <>since <Ago at={worker.revoked_at ?? worker.last_seen} /></> : <>seen <Ago at={worker.last_seen} /></>}</span>
-        {worker.may_change && !isOver && (
-          <span className="ml-auto flex gap-2">
-            {worker.state === "draining"
-              ? <Button busy={draining} onClick={onUndrain} aria-label={`Let ${name} claim again`}>Claim again</Button>
-              : <Button busy={draining} onClick={onDrain} aria-label={`Drain ${name}`}>Drain</Button>}
-            {worker.owner != null && <Button onClick={onRevoke} aria-label={`Revoke ${name}`}>Revoke</Button>}
-          </span>
-        )}
+      <div className="flex items-start gap-2">
+        <div className="flex min-h-7 min-w-0 flex-1 flex-wrap items-center gap-x-3 gap-y-1">
+          <h2 className={cx("min-w-0 font-semibold break-words", !isDim && "text-ink")}>{name}</h2>
+          <Status look={lookOf(worker.state)} />
+          {(worker.state === "online" || worker.state === "draining") && worker.activity.length === 0 && <span className="text-sm text-soft">{worker.elsewhere > 0 ? `Works in other projects (${worker.elsewhere}).` : "Idle."}</span>}
+          <span className="text-sm text-soft">{isOver ? <>since <Ago at={worker.revoked_at ?? worker.last_seen} /></> : <>seen <Ago at={worker.last_seen} /></>}</span>
+        </div>
+        {worker.may_change && !isOver && <Actions worker={worker} name={name} draining={draining} onDrain={onDrain} onUndrain={onUndrain} onRevoke={onRevoke} />}
       </div>
       <p className="text-sm text-soft">
         {[worker.owner == null ? "the plane's own" : null, serves(worker, keyOf), `${worker.slots} ${worker.slots === 1 ? "slot" : "slots"}`, visible(worker.platform), worker.version === "" ? "" : `Proofhouse ${visible(worker.version)}`]
@@ -61,6 +58,35 @@ export function WorkerCard({ worker, keyOf, draining, onDrain, onUndrain, onRevo
       {worker.last_error != null && !isOver && <p className="flex gap-2 text-sm break-words text-warning"><Icon name="warning" size={14} className="mt-0.5 shrink-0" /> {visible(worker.last_error)}</p>}
       {!isOver && <Doing worker={worker} keyOf={keyOf} />}
     </li>
+  );
+}
+
+/** What a person does to a worker; on a phone in a menu, as many cards would else be mostly buttons. */
+function Actions({ worker, name, draining, onDrain, onUndrain, onRevoke }: Omit<WorkerCardProps, "keyOf"> & { name: string }) {
+  const phone = useMedia("(max-width: 639px)");
+  const isDraining = worker.state === "draining";
+  if (phone) {
+    return (
+      <Menu
+        align="end"
+        trigger={
+          <button type="button" aria-label={`What to do with ${name}`} aria-busy={draining || undefined} className="-my-1 inline-flex size-9 shrink-0 items-center justify-center rounded-md text-soft hover:bg-well">
+            <Icon name={draining ? "running" : "more"} className={draining ? "spin" : ""} />
+          </button>
+        }
+      >
+        <MenuItem icon={isDraining ? "play" : "pause"} onSelect={isDraining ? onUndrain : onDrain}>{isDraining ? "Claim again" : "Drain"}</MenuItem>
+        {worker.owner != null && <MenuItem icon="cross" onSelect={onRevoke}>Revoke</MenuItem>}
+      </Menu>
+    );
+  }
+  return (
+    <span className="flex shrink-0 gap-2">
+      {isDraining
+        ? <Button busy={draining} onClick={onUndrain} aria-label={`Let ${name} claim again`}>Claim again</Button>
+        : <Button busy={draining} onClick={onDrain} aria-label={`Drain ${name}`}>Drain</Button>}
+      {worker.owner != null && <Button onClick={onRevoke} aria-label={`Revoke ${name}`}>Revoke</Button>}
+    </span>
   );
 }
 

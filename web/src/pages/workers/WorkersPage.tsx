@@ -66,7 +66,7 @@ function WorkerList({ workers }: { workers: readonly Worker[] }) {
       {drain.error !== null && <div className="px-4 pb-3"><Refusal error={drain.error} /></div>}
       {workers.length > FEW && <Filter workers={workers} found={shown.length} />}
       {shown.length === 0 && <p className="border-t border-line px-4 py-3 text-soft">No worker is like that.</p>}
-      <ul aria-label="Workers">
+      <ul aria-label="Workers" className="grid min-[1700px]:grid-cols-2 min-[2400px]:grid-cols-3">
         {shown.map((worker) => (
           <WorkerCard
             key={worker.id} worker={worker} keyOf={keyOf}
