@@ -216,6 +216,10 @@ test("a used-up day is answered on the run that did not ask", async () => {
   const first = await parked(days, "Priced first");
   const second = await handOut(days, "Priced second");
   const { page, context, complaints } = await signedIn(browser, plane);
+  await page.goto(`${plane.url}/p/days/issues/${second.issue.number}`);
+  await page.getByRole("region", { name: "The work on it" }).getByRole("region", { name: "What it waits for" }).getByRole("button", { name: "Answer" }).waitFor();
+  await accessible(page);
+  await shot(page, "issue-day-light-1440");
   await page.goto(`${plane.url}/p/days/runs/${second.run}`);
   await page.getByRole("region", { name: "What it waits for" }).getByRole("button", { name: "Answer" }).click();
   const form = page.getByRole("dialog").getByRole("article", { name: /^The budget of \d{4}-\d\d-\d\d \(UTC\) is used up$/ });

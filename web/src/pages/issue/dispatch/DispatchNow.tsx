@@ -8,6 +8,7 @@ import { DispatchActions } from "@/pages/run/dispatch/DispatchActions";
 import { PhaseLine } from "@/pages/run/dispatch/PhaseLine";
 import { Waiting } from "@/pages/run/dispatch/Waiting";
 import { lookOfWork } from "@/pages/run/dispatch/words";
+import { RunQuestions } from "@/pages/run/RunQuestions";
 import { shownRun } from "@/pages/run/shown";
 import { Code } from "@/ui/states";
 import { StatusBadge } from "@/ui/Status";
@@ -32,6 +33,8 @@ export function DispatchNow({ issue, project }: { issue: Issue; project: string 
       </header>
       {!done && <PhaseLine run={run} told={told} />}
       <Waiting run={run} />
+      {/* What the run asks itself stands in the conversation. */}
+      <RunQuestions run={run} project={project} told={told} shared />
       {run.failure != null && (
         <p role="alert" className="break-words text-bad">{visible(run.failure.message)} <Code code={run.failure.code} />{"hint" in run.failure && typeof run.failure.hint === "string" && <span className="text-soft"> {run.failure.hint}</span>}</p>
       )}
