@@ -6,6 +6,7 @@ use model::{time::Timestamp, worker::Advertised};
 
 use crate::{
     agent::Agent,
+    login,
     probe::{Readiness, probe},
 };
 
@@ -27,12 +28,11 @@ pub async fn advertise(
         }
         let is_plain = found.readiness == Readiness::Ready;
         told.push(Advertised {
-            id: agent.name.to_string(),
             version: found.version.map(|version| version.to_string()),
             healthy: found.readiness.is_usable(),
-            models: Vec::new(),
             checked_at: Some(now()),
             detail: (!is_plain).then_some(found.words),
+            ..unseen(agent, environment)
         });
     }
     // What they kept there is nobody's; what cannot be removed is removed by the next look.
@@ -40,9 +40,26 @@ pub async fn advertise(
     told
 }
 
+/// What can be said of an agent before its program was called: as if it were well.
+pub fn unseen(agent: &Agent, environment: &BTreeMap<String, String>) -> Advertised {
+    Advertised {
+        id: agent.name.to_string(),
+        version: None,
+        healthy: true,
+        models: Vec::new(),
+        checked_at: None,
+        detail: None,
+        tested: agent.kind.adapter().and_then(|adapter| adapter.tested()).map(|tested| tested.to_string()),
+        capabilities: agent.capabilities().to_vec(),
+        login: login::found(agent, environment),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use model::{agent::Capability, worker::Login};
 
     use super::*;
     use crate::{declared::flagged, probe::is_here};
@@ -82,6 +99,9 @@ mod tests {
         let seen: Vec<_> = told.iter().map(|agent| (agent.id.as_str(), agent.healthy)).collect();
         assert_eq!(seen, [("codex", true), ("pi", false), ("opencode", false), ("scripted", true)], "{told:?}");
         assert_eq!((told[0].version.as_deref(), &told[0].detail), (Some("0.169.0"), &None));
+        // S100
+        assert_eq!((told[0].tested.is_some(), told[0].login.as_ref()), (true, Some(&Login::Nothing)));
+        assert!(told[0].capabilities.contains(&Capability::Usage) && told[3].login.is_none());
         assert!(told[1].detail.as_ref().unwrap().contains("exit 3"), "{told:?}");
         assert!(told[2].detail.as_ref().unwrap().contains("not found"), "{told:?}");
         assert!(!scratch.exists());

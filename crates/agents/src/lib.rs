@@ -32,7 +32,7 @@ mod session;
 mod sink;
 mod version;
 
-pub use advertise::advertise;
+pub use advertise::{advertise, unseen};
 pub use agent::{Agent, DeclarationInvalid, Kind, Protocol};
 pub use declared::{DECLARATIONS, declared, declared_in, declared_with, flagged};
 pub use drive::{Driven, drive};

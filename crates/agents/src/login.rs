@@ -8,9 +8,10 @@ use std::{
 };
 
 use exec::redact::looks_secret;
+use model::worker;
 use serde_json::Value;
 
-use crate::beneath;
+use crate::{agent::Agent, beneath};
 
 /// The largest file of a login.
 const FILE: u64 = 1 << 20;
@@ -34,6 +35,31 @@ pub(crate) struct Login {
     pub(crate) shared: Vec<PathBuf>,
     /// Keys in them, which the redactor has to know.
     pub(crate) secrets: Vec<(String, String)>,
+}
+
+/// Whether an agent's program is signed in, as far as that shows without starting it; nothing where it needs no
+/// login, or its adapter does not know how that is done. Reads no file.
+pub(crate) fn found(agent: &Agent, environment: &BTreeMap<String, String>) -> Option<worker::Login> {
+    let adapter = agent.kind.adapter()?;
+    let is_key = |name: &str| name.ends_with("_KEY") || name.ends_with("_TOKEN");
+    let mut keys = adapter.login_names().iter().copied().filter(|name| is_key(name)).peekable();
+    let mut files = adapter.login_files().iter().filter(|file| file.is_shared).peekable();
+    if keys.peek().is_none() && files.peek().is_none() {
+        return None;
+    }
+    if let Some(name) = keys.find(|name| environment.get(*name).is_some_and(|value| !value.trim().is_empty())) {
+        return Some(worker::Login::Variable { name: name.to_owned() });
+    }
+    let home = environment.get("HOME").map(Path::new);
+    let lies = |file: &&LoginFile| {
+        let facts = home.and_then(|home| home.join(file.path).metadata().ok());
+        facts.is_some_and(|facts| facts.is_file() && facts.len() > 0)
+    };
+    Some(
+        files
+            .find(lies)
+            .map_or(worker::Login::Nothing, |file| worker::Login::File { path: format!("~/{}", file.path) }),
+    )
 }
 
 /// Lays the files of a login into a home.
@@ -78,6 +104,27 @@ fn secrets_in(name: &str, value: &Value, found: &mut Vec<(String, String)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::Kind;
+
+    // S100: a key goes before a file; nothing is said where nothing is needed, and never what the login is.
+    #[test]
+    fn a_login_is_seen_without_being_read() {
+        let home = tempfile::tempdir().unwrap();
+        let at_home = ("HOME".to_owned(), home.path().display().to_string());
+        let environment =
+            |key: &str| BTreeMap::from([at_home.clone(), ("ANTHROPIC_API_KEY".to_owned(), key.to_owned())]);
+        let claude = Agent::of(Kind::Claude);
+        assert_eq!(found(&claude, &environment(" ")), Some(worker::Login::Nothing));
+        std::fs::create_dir(home.path().join(".claude")).unwrap();
+        std::fs::write(home.path().join(".claude/.credentials.json"), "{}").unwrap();
+        let file = worker::Login::File { path: "~/.claude/.credentials.json".to_owned() };
+        assert_eq!(found(&claude, &environment("")), Some(file));
+        let key = worker::Login::Variable { name: "ANTHROPIC_API_KEY".to_owned() };
+        assert_eq!(found(&claude, &environment("sk-x")), Some(key));
+        for kind in [Kind::Scripted, Kind::Builtin, Kind::Command, Kind::Acp] {
+            assert_eq!(found(&Agent::of(kind), &environment("sk-x")), None, "{kind:?}");
+        }
+    }
 
     // S76: named files only; a shared one is the person's own, a copied one is not.
     #[test]

@@ -20,6 +20,7 @@ pub mod ledger;
 mod once;
 pub mod projects;
 pub mod proof;
+mod providers;
 pub mod runs;
 pub mod submit;
 pub mod sweep;

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{
+    agent::Capability,
     id::{ProjectId, UserId},
     limits,
     time::Timestamp,
@@ -131,6 +133,43 @@ pub struct Advertised {
     /// What is wrong with it.
     #[serde(default)]
     pub detail: Option<String>,
+    /// The versions that its adapter was tested with; null where there are none to test.
+    #[serde(default)]
+    pub tested: Option<String>,
+    /// What it can do; what only a newer worker knows of is left out (D61).
+    #[serde(default, deserialize_with = "those_known")]
+    pub capabilities: Vec<Capability>,
+    /// Whether a person signed it in there; null where it needs no login, or nobody can tell.
+    #[serde(default, deserialize_with = "if_known")]
+    pub login: Option<Login>,
+}
+
+fn those_known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
+    let all = Vec::<Value>::deserialize(from)?;
+    Ok(all.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
+}
+
+fn if_known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Value>::deserialize(from)?.and_then(|one| serde_json::from_value(one).ok()))
+}
+
+/// Whether an agent's program is signed in, as far as that shows without starting it. Never the login itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "by", rename_all = "snake_case")]
+#[schema(as = AgentLogin)]
+pub enum Login {
+    /// A key in the worker's environment.
+    Variable {
+        /// The variable.
+        name: String,
+    },
+    /// A file that the program itself writes when a person signs in.
+    File {
+        /// Where it lies, below the person's home.
+        path: String,
+    },
+    /// None was found.
+    Nothing,
 }
 
 /// What waits on a worker's disk for the plane.
@@ -185,6 +224,13 @@ impl Said {
             agent.version = agent.version.as_deref().map(|text| line(text, 100)).filter(|text| !text.is_empty());
             agent.detail = agent.detail.as_deref().map(|text| line(text, 320)).filter(|text| !text.is_empty());
             agent.models = agent.models.iter().map(|text| line(text, 100)).filter(|m| !m.is_empty()).take(64).collect();
+            agent.tested = agent.tested.as_deref().map(|text| line(text, 100)).filter(|text| !text.is_empty());
+            agent.capabilities.sort_unstable();
+            agent.capabilities.dedup();
+            match &mut agent.login {
+                Some(Login::Variable { name: text } | Login::File { path: text }) => *text = line(text, 100),
+                Some(Login::Nothing) | None => {}
+            }
         }
         self.repos.retain(|key| is_word(key) && !key.contains(".."));
         self.repos.truncate(500);
@@ -341,6 +387,14 @@ mod tests {
         assert_eq!(WorkerState::of(now.plus(Duration::from_secs(3600)), false, false, now), WorkerState::Online);
     }
 
+    // D61: a newer worker's words do no harm.
+    #[test]
+    fn what_only_a_newer_worker_knows_of_is_left_out() {
+        let newer = serde_json::json!({"id": "x", "capabilities": ["usage", "levitate"], "login": {"by": "retina"}});
+        let agent: Advertised = serde_json::from_value(newer).unwrap();
+        assert_eq!((agent.capabilities.as_slice(), agent.login), ([Capability::Usage].as_slice(), None));
+    }
+
     // D2, D62, K7
     #[test]
     fn what_a_worker_says_is_bounded_and_takes_no_label_of_the_planes() {
@@ -351,6 +405,9 @@ mod tests {
             models: vec!["m".repeat(500)],
             checked_at: None,
             detail: Some("x\ny".into()),
+            tested: None,
+            capabilities: vec![Capability::Usage, Capability::Resume, Capability::Usage],
+            login: Some(Login::File { path: "p\n".repeat(500) }),
         };
         let said = Said {
             platform: "linux\u{7} x86_64".into(),
@@ -366,6 +423,9 @@ mod tests {
         assert_eq!(said.agents.len(), 2);
         assert_eq!(said.agents[0].version.as_deref(), Some("1[31m"));
         assert_eq!(said.agents[0].models[0].len(), 100);
+        assert_eq!(said.agents[0].capabilities, [Capability::Resume, Capability::Usage]);
+        let Some(Login::File { path }) = &said.agents[0].login else { panic!("{said:?}") };
+        assert!(path.len() <= 100 && !path.contains('\n'));
         assert_eq!(said.last_error.as_ref().map(String::len), Some(500));
         let offered: Vec<_> = said.offered("den", &["fast".into()]).into_iter().collect();
         assert_eq!(offered, ["agent:claude", "fast", "gpu", "os:linux", "repo:web", "worker:den"]);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use model::provider::{Class, Provider};
+use model::provider::{Class, Provider, ProviderCheck, ProviderState};
 
 use super::{
     call::Client,
@@ -12,65 +12,35 @@ use super::{
 /// How long a look may take.
 const WITHIN: Duration = Duration::from_secs(15);
 
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Checked {
-    /// It answers, and takes the key.
-    Ready {
-        /// Its models, by its own list.
-        models: Vec<String>,
-    },
-    /// It answers, but keeps no list of models: that says nothing of replies.
-    Silent,
-    /// Somebody turned it off.
-    Disabled,
-    /// There is no key.
-    MissingKey {
-        /// Where it was looked for.
-        words: String,
-    },
-    /// The key must not be used as it lies there.
-    KeyRefused {
-        /// Why.
-        words: String,
-    },
-    /// It cannot be used.
-    Failed {
-        /// What kind of trouble.
-        class: Class,
-        /// In words.
-        words: String,
-    },
-}
-
-impl Checked {
-    /// Its name in documents.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Ready { .. } => "ready",
-            Self::Silent => "silent",
-            Self::Disabled => "disabled",
-            Self::MissingKey { .. } => "missing_key",
-            Self::KeyRefused { .. } => "key_refused",
-            Self::Failed { .. } => "failed",
-        }
-    }
-}
-
 /// Looks, once, and waits for nothing.
-pub async fn check(provider: &Provider, environment: &BTreeMap<String, String>) -> Checked {
+pub async fn check(provider: &Provider, environment: &BTreeMap<String, String>) -> ProviderCheck {
+    let found =
+        |state, words: String| ProviderCheck { name: provider.name.clone(), state, class: None, models: None, words };
     if !provider.enabled {
-        return Checked::Disabled;
+        return found(ProviderState::Disabled, "turned off in providers.toml".to_owned());
     }
     match key_of(provider, environment) {
         Ok(_) => {}
-        Err(refused @ KeyRefused::Missing { .. }) => return Checked::MissingKey { words: refused.to_string() },
-        Err(refused @ KeyRefused::Unusable { .. }) => return Checked::KeyRefused { words: refused.to_string() },
+        Err(refused @ KeyRefused::Missing { .. }) => return found(ProviderState::MissingKey, refused.to_string()),
+        Err(refused @ KeyRefused::Unusable { .. }) => return found(ProviderState::KeyRefused, refused.to_string()),
     }
     match Client::new(environment.clone()).models(provider, WITHIN).await {
-        Ok(models) => Checked::Ready { models },
+        Ok(models) => {
+            let words = match &provider.default_model {
+                Some(model) if !models.iter().any(|known| known.starts_with(model.as_str())) => {
+                    format!("{} models; {model} is not in its list", models.len())
+                }
+                _ => format!("{} models", models.len()),
+            };
+            ProviderCheck { models: Some(models), ..found(ProviderState::Ready, words) }
+        }
         // Some compatible servers have no list; that they answer at all is what can be known for nothing.
-        Err(trouble) if trouble.class == Class::NotFound => Checked::Silent,
-        Err(trouble) => Checked::Failed { class: trouble.class, words: trouble.message },
+        Err(trouble) if trouble.class == Class::NotFound => {
+            found(ProviderState::Silent, "it answers, and keeps no list of models".to_owned())
+        }
+        Err(trouble) => {
+            let words = format!("{}: {}", trouble.class.name(), trouble.message);
+            ProviderCheck { class: Some(trouble.class), ..found(ProviderState::Failed, words) }
+        }
     }
 }

@@ -14,6 +14,6 @@ pub mod talk;
 mod wire;
 
 pub use call::{Client, Heard, Listener, Overdue};
-pub use check::{Checked, check};
+pub use check::check;
 pub use key::{KeyRefused, Secret, key_of};
 pub use place::{PROVIDERS, configuration_in};

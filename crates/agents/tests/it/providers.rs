@@ -7,12 +7,12 @@ use std::{
 
 use model::{
     agent::usage::Usage,
-    provider::{Class, Key, Provider, ProviderKind, Retry, Wire},
+    provider::{Class, Key, Provider, ProviderKind, ProviderState, Retry, Wire},
 };
 use proofhouse_agents::{
     Boxed, SinkClosed,
     provider::{
-        Checked, Client, Heard, Listener, Overdue, check,
+        Client, Heard, Listener, Overdue, check,
         talk::{Block, Message, Outcome, Reply, Request, Stop, Tool},
     },
 };
@@ -280,14 +280,19 @@ async fn a_check_costs_nothing() {
     let models = Models::start([]);
     for (kind, _) in KINDS {
         let provider = at(*kind, &models);
-        let found = check(&provider, &environment()).await;
-        assert_eq!(found, Checked::Ready { models: vec!["fake-1".to_owned()] }, "{kind:?}");
+        let at = async |provider: &Provider, environment: &BTreeMap<String, String>| {
+            let found = check(provider, environment).await;
+            (found.state, found.class)
+        };
+        assert_eq!(check(&provider, &environment()).await.models, Some(vec!["fake-1".to_owned()]), "{kind:?}");
+        assert_eq!(at(&provider, &environment()).await, (ProviderState::Ready, None), "{kind:?}");
         let wrong = BTreeMap::from([("THE_KEY".to_owned(), "wrong".to_owned())]);
-        assert!(matches!(check(&provider, &wrong).await, Checked::Failed { class: Class::Auth, .. }), "{kind:?}");
-        assert_eq!(check(&provider, &BTreeMap::new()).await.name(), "missing_key");
-        assert_eq!(check(&Provider { enabled: false, ..provider.clone() }, &environment()).await, Checked::Disabled);
+        assert_eq!(at(&provider, &wrong).await, (ProviderState::Failed, Some(Class::Auth)), "{kind:?}");
+        assert_eq!(at(&provider, &BTreeMap::new()).await, (ProviderState::MissingKey, None));
+        let off = Provider { enabled: false, ..provider.clone() };
+        assert_eq!(at(&off, &environment()).await, (ProviderState::Disabled, None));
         let nowhere = Provider { base_url: "http://127.0.0.1:1/v1".to_owned(), ..provider };
-        assert!(matches!(check(&nowhere, &environment()).await, Checked::Failed { class: Class::Network, .. }));
+        assert_eq!(at(&nowhere, &environment()).await, (ProviderState::Failed, Some(Class::Network)));
     }
     assert!(models.requests().is_empty());
 }

@@ -1,15 +1,15 @@
 //! `proofhouse provider`: which providers of models this machine has, and whether they can be used. All of it is about
 //! this machine; no plane is asked, and no key is printed.
 
-use agents::provider::{Checked, check, configuration_in, key_of};
+use agents::provider::{check, configuration_in, key_of};
 use clap::Subcommand;
 use exec::environment::inherited;
 use model::{
     code::Code,
     money::NanoUsd,
-    provider::{Configuration, Key, PRICES_OF, Price, Provider},
+    provider::{Configuration, Overview, PRICES_OF, Provider, ProviderCheck, ProviderState},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     context::Context,
@@ -48,25 +48,6 @@ impl Verb {
     }
 }
 
-/// Where a key comes from, and never the key.
-fn place_of(key: &Key) -> Option<String> {
-    match key {
-        Key::None => None,
-        Key::Env(name) => Some(format!("${name}")),
-        Key::File(path) => Some(path.clone()),
-    }
-}
-
-fn price_document(price: &Price) -> Value {
-    // Decimal text, as in the file.
-    let dollars = |amount: NanoUsd| format!("{}.{:09}", amount.nanos() / 1_000_000_000, amount.nanos() % 1_000_000_000);
-    json!({
-        "model": price.model, "input": dollars(price.input), "cached_input": dollars(price.cached_input),
-        "cache_write": dollars(price.cache_write), "output": dollars(price.output), "up_to_tokens": price.up_to,
-        "set": price.is_set, "of": if price.is_set { Value::Null } else { json!(PRICES_OF) },
-    })
-}
-
 /// Dollars with as many decimals as they need.
 fn short(amount: NanoUsd) -> String {
     let text = format!("${}", amount.to_string().trim_start_matches('$').trim_end_matches('0'));
@@ -76,32 +57,18 @@ fn short(amount: NanoUsd) -> String {
 fn list(configuration: &Configuration, context: &Context) -> Exit {
     let environment = inherited();
     let is_ready = |provider: &Provider| key_of(provider, &environment).is_ok();
-    let default = configuration.default_model(is_ready).map(|model| model.to_string());
+    let overview = Overview::of(configuration, is_ready);
+    if context.out.json {
+        context.out.document(&json!(overview));
+        return Exit::Ok;
+    }
     let price_of = |provider: &Provider| {
         let model = provider.default_model.as_ref()?;
         configuration.prices.of(&format!("{}/{model}", provider.name))
     };
-    if context.out.json {
-        let items: Vec<Value> = configuration
-            .providers
-            .iter()
-            .map(|provider| {
-                json!({
-                    "name": provider.name, "kind": provider.kind.name(), "wire": provider.wire.name(),
-                    "base_url": provider.base_url, "key_from": place_of(&provider.key), "key_present": is_ready(provider),
-                    "enabled": provider.enabled, "declared": provider.is_declared,
-                    "default_model": provider.default_model, "context": provider.context,
-                    "price": price_of(provider).as_ref().map(price_document),
-                })
-            })
-            .collect();
-        let set: Vec<Value> = configuration.prices.set().iter().map(price_document).collect();
-        context.out.document(&json!({"items": items, "default_model": default, "prices_of": PRICES_OF, "prices": set}));
-        return Exit::Ok;
-    }
     let mut table = Table::new(&["PROVIDER", "KEY", "MODEL", "PRICE IN/OUT", "ADDRESS"]);
     for provider in &configuration.providers {
-        let key = match (provider.enabled, place_of(&provider.key), key_of(provider, &environment)) {
+        let key = match (provider.enabled, provider.key.place(), key_of(provider, &environment)) {
             (false, ..) => cell(Tone::Dim, "off"),
             (true, None, _) => cell(Tone::Good, "none needed"),
             (true, Some(place), Ok(_)) => cell(Tone::Good, place),
@@ -121,8 +88,8 @@ fn list(configuration: &Configuration, context: &Context) -> Exit {
         ]);
     }
     table.print(&context.out);
-    match default {
-        Some(default) => context.out.line(format!("the builtin agent asks {}", clean(&default))),
+    match &overview.default_model {
+        Some(default) => context.out.line(format!("the builtin agent asks {}", clean(default))),
         None => context.out.line(context.out.dim("the builtin agent has no model: no provider has its key")),
     }
     context.out.line(context.out.dim(format!("prices are dollars a million tokens, as of {PRICES_OF}")));
@@ -143,54 +110,27 @@ async fn checked(configuration: &Configuration, name: Option<&str>, context: &Co
     };
     let environment = inherited();
     let found = futures::future::join_all(chosen.iter().map(|provider| check(provider, &environment))).await;
-    let is_bad = |checked: &Checked| match checked {
-        Checked::Ready { .. } | Checked::Silent => false,
+    let is_bad = |checked: &ProviderCheck| match checked.state {
+        ProviderState::Ready | ProviderState::Silent => false,
         // One without a key is no fault, unless it was asked for.
-        Checked::Disabled | Checked::MissingKey { .. } => name.is_some(),
-        Checked::KeyRefused { .. } | Checked::Failed { .. } => true,
+        ProviderState::Disabled | ProviderState::MissingKey => name.is_some(),
+        ProviderState::KeyRefused | ProviderState::Failed => true,
     };
     let is_ok = !found.iter().any(is_bad);
-    let found = chosen.into_iter().zip(found);
     if context.out.json {
-        let items: Vec<Value> = found
-            .map(|(provider, checked)| {
-                let models = if let Checked::Ready { models } = &checked { Some(models) } else { None };
-                let class = if let Checked::Failed { class, .. } = &checked { Some(class.name()) } else { None };
-                json!({
-                    "name": provider.name, "state": checked.name(), "class": class, "models": models,
-                    "words": words(provider, &checked),
-                })
-            })
-            .collect();
-        context.out.document(&json!({"ok": is_ok, "items": items}));
+        context.out.document(&json!({"ok": is_ok, "items": found}));
     } else {
         let mut table = Table::new(&["PROVIDER", "STATE", "WHAT"]);
-        for (provider, checked) in found {
-            let tone = match &checked {
-                Checked::Ready { .. } => Tone::Good,
-                Checked::Silent => Tone::Unsure,
-                Checked::Disabled | Checked::MissingKey { .. } => Tone::Dim,
-                Checked::KeyRefused { .. } | Checked::Failed { .. } => Tone::Bad,
+        for checked in &found {
+            let tone = match checked.state {
+                ProviderState::Ready => Tone::Good,
+                ProviderState::Silent => Tone::Unsure,
+                ProviderState::Disabled | ProviderState::MissingKey => Tone::Dim,
+                ProviderState::KeyRefused | ProviderState::Failed => Tone::Bad,
             };
-            let words = words(provider, &checked);
-            table.row([cell(Tone::Bold, &provider.name), cell(tone, checked.name()), plain(words)]);
+            table.row([cell(Tone::Bold, &checked.name), cell(tone, checked.state.name()), plain(&checked.words)]);
         }
         table.print(&context.out);
     }
     Ok(if is_ok { Exit::Ok } else { Exit::No })
-}
-
-fn words(provider: &Provider, checked: &Checked) -> String {
-    match checked {
-        Checked::Ready { models } => match &provider.default_model {
-            Some(model) if !models.iter().any(|known| known.starts_with(model.as_str())) => {
-                format!("{} models; {model} is not in its list", models.len())
-            }
-            _ => format!("{} models", models.len()),
-        },
-        Checked::Silent => "it answers, and keeps no list of models".to_owned(),
-        Checked::Disabled => "turned off in providers.toml".to_owned(),
-        Checked::MissingKey { words } | Checked::KeyRefused { words } => words.clone(),
-        Checked::Failed { class, words } => format!("{}: {words}", class.name()),
-    }
 }

@@ -79,8 +79,9 @@ impl Dispatch {
     pub fn on_machine(folder: &Path) -> Result<Self, Problem> {
         let agents = agents::declared_in(folder).map_err(|error| Problem::new(Code::Usage, error.to_string()))?;
         let environment = exec::environment::inherited();
-        let here = agents.iter().filter(|agent| agents::is_here(agent, &environment)).map(here);
-        let advertised = Mutex::new(here.collect());
+        // How they are shows when they are looked at.
+        let here = agents.iter().filter(|agent| agents::is_here(agent, &environment));
+        let advertised = Mutex::new(here.map(|agent| agents::unseen(agent, &environment)).collect());
         Ok(Self { agents, advertised })
     }
 
@@ -91,7 +92,7 @@ impl Dispatch {
         let environment = exec::environment::inherited();
         for agent in self.agents.iter().filter(|agent| agent.kind == Kind::Builtin) {
             known.retain(|other| other.id != agent.name.as_str());
-            known.extend(agents::is_here(agent, &environment).then(|| here(agent)));
+            known.extend(agents::is_here(agent, &environment).then(|| agents::unseen(agent, &environment)));
         }
         known
     }
@@ -143,16 +144,4 @@ impl Dispatch {
 /// What a task that needs an agent asks of its worker.
 pub fn label_of(agent: &str) -> String {
     format!("agent:{agent}")
-}
-
-/// An agent that lies there; how it is shows when it is looked at.
-fn here(agent: &Agent) -> Advertised {
-    Advertised {
-        id: agent.name.to_string(),
-        version: None,
-        healthy: true,
-        models: Vec::new(),
-        checked_at: None,
-        detail: None,
-    }
 }

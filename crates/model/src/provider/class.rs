@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::{agent::event::ErrorClass, failure::FailureCode};
 
 /// Kinds of errors, as far as they are handled in different ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProviderTrouble)]
 pub enum Class {
     /// The provider failed, or has too much to do.
     ServerError,

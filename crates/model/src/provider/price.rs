@@ -148,9 +148,9 @@ impl Prices {
         Self { set }
     }
 
-    /// Those that a person set.
-    pub fn set(&self) -> &[Price] {
-        &self.set
+    /// Those that a person set, then the table.
+    pub fn all(&self) -> impl Iterator<Item = Price> {
+        self.set.iter().cloned().chain(TABLE.iter().map(Price::of_table))
     }
 
     /// The price of a model, `provider/name`: the one whose name is the longest beginning of it. One that a person set

@@ -50,7 +50,7 @@ fn a_file_declares_and_replaces() {
     assert_eq!((anthropic.kind, anthropic.enabled), (ProviderKind::Anthropic, false));
     assert_eq!(anthropic.key, Key::File("/home/me/.key".to_owned()));
     assert_eq!(read.default_model(|_| true).unwrap().to_string(), "local/qwen3:8b");
-    assert_eq!(read.prices.set().len(), 1);
+    assert_eq!(read.prices.all().filter(|price| price.is_set).count(), 1);
     assert_eq!(read.providers.len(), 7);
 }
 

@@ -18,6 +18,7 @@ mod pages;
 mod pairings;
 mod projects;
 mod proof;
+mod providers;
 mod questions;
 mod ranges;
 mod roles;
@@ -60,6 +61,7 @@ pub(crate) fn v1() -> OpenApiRouter<App> {
         .merge(dispatch::routes())
         .merge(change_comments::routes())
         .merge(roles::routes())
+        .merge(providers::routes())
         .merge(questions::routes())
         .merge(issues::routes())
         .merge(events::routes())

@@ -25,6 +25,7 @@ mod plane;
 mod projects;
 mod proof_check;
 mod proof_evidence;
+mod providers;
 mod questions;
 mod requirements;
 mod runs;
