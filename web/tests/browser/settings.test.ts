@@ -1,4 +1,5 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import path from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -23,7 +24,7 @@ afterAll(async () => {
 test.each([["light", 1440], ["dark", 390], ["light", 2560]] as const)("every part in the %s theme at %i px", async (theme, width) => {
   const { page, context, complaints } = await signedIn(browser, plane, { theme, width });
   await page.goto(`${plane.url}/p/shop/settings`);
-  for (const part of ["Project", "Gates", "Proof", "Policy", "Budgets", "Tokens", "Notifications", "Appearance"]) {
+  for (const part of ["Project", "Gates", "Proof", "Policy", "Budgets", "Agents", "Tokens", "Notifications", "Appearance"]) {
     await page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name: part }).click();
     await page.getByRole("heading", { name: part, level: 1 }).waitFor();
     await page.getByRole("status", { name: /^Loading/ }).waitFor({ state: "detached" });
@@ -141,6 +142,46 @@ test("a changed definition is accepted with a reason", async () => {
   await dialog.getByRole("button", { name: "Accept" }).click();
   await dialog.waitFor({ state: "detached" });
   await context.close();
+});
+
+// S100: which agents are where and how, whether providers have their keys, what models cost; a check that costs nothing.
+test.each([["light", 1440], ["dark", 390]] as const)("agents and providers in the %s theme at %i px", async (theme, width) => {
+  const models = createServer((request, response) => {
+    const isKnown = request.headers["x-api-key"] === "planted-key-value";
+    response.writeHead(isKnown ? 200 : 401, { "content-type": "application/json" });
+    response.end(JSON.stringify(isKnown ? { data: [{ id: "small-1", type: "model", display_name: "Small", created_at: "2026-01-01T00:00:00Z" }], has_more: false } : { error: {} }));
+  });
+  await new Promise<void>((listening) => models.listen(0, "127.0.0.1", listening));
+  const address = models.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  const data = path.join(plane.root, "data");
+  const key = path.join(data, "key");
+  await writeFile(key, "planted-key-value\n", { mode: 0o600 });
+  await writeFile(path.join(data, "providers.toml"), `[providers.mine]\nkind = "anthropic"\nbase_url = "http://127.0.0.1:${address.port}/v1"\nkey_file = "${key}"\ndefault_model = "small-1"\n[[prices]]\nmodel = "mine/"\ninput = "0.5"\noutput = "2"\n`, { mode: 0o600 });
+  const { page, context, complaints } = await signedIn(browser, plane, { theme, width });
+  await page.goto(`${plane.url}/p/shop/settings?tab=agents`);
+  await page.getByRole("heading", { name: "scripted", level: 2 }).waitFor();
+  await page.getByText("The builtin agent asks mine/small-1 where none is named.").waitFor();
+  const mine = page.getByRole("list", { name: "Providers" }).getByRole("listitem").filter({ has: page.getByRole("heading", { name: "mine" }) });
+  await mine.getByText(`key from ${key}`).waitFor();
+  await mine.getByRole("button", { name: "Check mine" }).click();
+  await mine.getByText("It answers and takes the key: 1 model").waitFor();
+  await page.getByText(/^Prices of \d+ models, as of \d{4}-\d\d-\d\d$/).click();
+  await page.getByRole("row").filter({ hasText: "mine/" }).getByText("$0.50", { exact: true }).first().waitFor();
+  await accessible(page);
+  await fits(page);
+  await shot(page, `settings-agents-checked-${theme}-${width}`);
+  expect(await page.content()).not.toContain("planted-key-value");
+  // What stands wrong in the file is said, and nothing else of the page is lost.
+  await writeFile(path.join(data, "providers.toml"), "[providers.mine]\nkind = \"magic\"\n");
+  await page.reload();
+  await page.getByText("The providers could not be loaded").waitFor();
+  await page.getByRole("heading", { name: "scripted", level: 2 }).waitFor();
+  await accessible(page);
+  expect(complaints.filter((complaint) => !complaint.includes("422"))).toEqual([]);
+  await rm(path.join(data, "providers.toml"));
+  await context.close();
+  models.close();
 });
 
 test("a token is made, shown once and revoked", async () => {

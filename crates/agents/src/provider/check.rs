@@ -26,11 +26,12 @@ pub async fn check(provider: &Provider, environment: &BTreeMap<String, String>) 
     }
     match Client::new(environment.clone()).models(provider, WITHIN).await {
         Ok(models) => {
+            let count = if models.len() == 1 { "1 model".to_owned() } else { format!("{} models", models.len()) };
             let words = match &provider.default_model {
                 Some(model) if !models.iter().any(|known| known.starts_with(model.as_str())) => {
-                    format!("{} models; {model} is not in its list", models.len())
+                    format!("{count}; {model} is not in its list")
                 }
-                _ => format!("{} models", models.len()),
+                _ => count,
             };
             ProviderCheck { models: Some(models), ..found(ProviderState::Ready, words) }
         }

@@ -29,4 +29,5 @@ export const keys = {
   settings: (project: string) => ["settings", project] as const,
   tokens: ["tokens"] as const,
   workers: ["workers"] as const,
+  providers: ["providers"] as const,
 };

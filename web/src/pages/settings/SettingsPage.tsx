@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useParams, useSearch } from "@tanstack/react-router";
 import { meQuery } from "@/api/queries/access";
 import { cx } from "@/ui/classes";
+import { AgentsTab } from "./agents/AgentsTab";
 import { AppearanceTab } from "./AppearanceTab";
 import { BudgetsTab } from "./BudgetsTab";
 import { GatesTab } from "./GatesTab";
@@ -12,7 +13,7 @@ import { ProofTab } from "./ProofTab";
 import { TABS, type Tab } from "./search";
 import { TokensTab } from "./TokensTab";
 
-const LABELS: Record<Tab, string> = { project: "Project", gates: "Gates", proof: "Proof", policy: "Policy", budgets: "Budgets", tokens: "Tokens", notifications: "Notifications", appearance: "Appearance" };
+const LABELS: Record<Tab, string> = { project: "Project", gates: "Gates", proof: "Proof", policy: "Policy", budgets: "Budgets", agents: "Agents", tokens: "Tokens", notifications: "Notifications", appearance: "Appearance" };
 
 /** What a person decides for a project, and for themselves. */
 export function SettingsPage() {
@@ -43,6 +44,7 @@ export function SettingsPage() {
             {tab === "proof" && <ProofTab project={key} notAdmin={notAdmin} />}
             {tab === "policy" && <PolicyTab project={key} notAdmin={notAdmin} />}
             {tab === "budgets" && <BudgetsTab project={key} notAdmin={notAdmin} />}
+            {tab === "agents" && <AgentsTab notAdmin={notAdmin} />}
             {tab === "tokens" && <TokensTab project={key} />}
             {tab === "notifications" && <NotificationsTab />}
             {tab === "appearance" && <AppearanceTab />}

@@ -1,5 +1,5 @@
 /** The parts of the settings. */
-export const TABS = ["project", "gates", "proof", "policy", "budgets", "tokens", "notifications", "appearance"] as const;
+export const TABS = ["project", "gates", "proof", "policy", "budgets", "agents", "tokens", "notifications", "appearance"] as const;
 export type Tab = (typeof TABS)[number];
 
 export interface SettingsSearch {

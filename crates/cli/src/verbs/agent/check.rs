@@ -2,6 +2,7 @@
 
 use agents::{Probe, Readiness, probe};
 use exec::environment::inherited;
+use model::worker::Login;
 use serde_json::{Value, json};
 
 use super::{Scratch, known, named};
@@ -20,6 +21,7 @@ pub async fn run(name: Option<&str>, context: &Context) -> Result<Exit, Fault> {
         None => known(context)?,
     };
     let (environment, scratch) = (inherited(), Scratch::new());
+    let login = |agent| agents::unseen(agent, &environment).login;
     let mut found = Vec::new();
     for agent in agents {
         // One after the other: some take all of a small machine to start.
@@ -37,16 +39,22 @@ pub async fn run(name: Option<&str>, context: &Context) -> Result<Exit, Fault> {
                 json!({
                     "name": agent.name, "kind": agent.kind.name(), "state": probed.readiness.name(),
                     "usable": probed.readiness.is_usable(), "version": probed.version.map(|version| version.to_string()),
-                    "program": probed.program, "words": probed.words,
+                    "program": probed.program, "words": probed.words, "login": login(agent),
                 })
             })
             .collect();
         context.out.document(&json!({"ok": !is_bad, "items": items}));
     } else {
-        let mut table = Table::new(&["AGENT", "STATE", "WHAT"]);
+        let mut table = Table::new(&["AGENT", "STATE", "LOGIN", "WHAT"]);
         for (agent, probed) in &found {
             let state = cell(tone(probed), probed.readiness.name());
-            table.row([cell(Tone::Bold, agent.name.as_str()), state, plain(&probed.words)]);
+            let login = match login(agent) {
+                Some(Login::Variable { name }) => cell(Tone::Good, format!("${name}")),
+                Some(Login::File { path }) => cell(Tone::Good, path),
+                Some(Login::Nothing) => cell(Tone::Unsure, "none found"),
+                None => cell(Tone::Dim, "-"),
+            };
+            table.row([cell(Tone::Bold, agent.name.as_str()), state, login, plain(&probed.words)]);
         }
         table.print(&context.out);
     }
