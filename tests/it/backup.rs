@@ -10,9 +10,7 @@ use std::{
 
 use model::{
     actor::Actor,
-    id::WorkerId,
     journal::{NewEntry, StreamId},
-    limits,
     run::RunKind,
     task::Fence,
 };
@@ -41,16 +39,7 @@ async fn a_backup_under_load_is_a_prefix_that_verifies() {
         issue: None,
     };
     let run = plane.engine.submit(submit).await.unwrap().run.id;
-    let claim = store::ClaimRequest {
-        worker: WorkerId::from_uuid(plane.clock.id()),
-        claim_id: plane.clock.id().to_string(),
-        queues: vec![testkit::probe::QUEUE.to_owned()],
-        labels: Vec::new(),
-        max: 4,
-        now: plane.clock.now(),
-        lease: limits::LEASE,
-    };
-    let leased = plane.engine.claim(claim, Duration::from_secs(5)).await.unwrap();
+    let leased = plane.claim(4, Duration::from_secs(5)).await;
     let stop = Arc::new(AtomicBool::new(false));
     let load: Vec<_> = leased
         .into_iter()

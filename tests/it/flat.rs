@@ -6,14 +6,13 @@ use engine::{Submit, projects::PROOF, work::Outcome};
 use model::{
     actor::Actor,
     digest::Digest,
-    id::{ProjectId, UserId, WorkerId},
+    id::{ProjectId, UserId},
     journal::NewEntry,
-    limits,
     run::RunKind,
     task::Fence,
 };
 use serde_json::json;
-use store::{ClaimRequest, StoreError};
+use store::StoreError;
 use testkit::TestPlane;
 
 /// Runs in a day of the test's clock.
@@ -93,16 +92,7 @@ async fn one(plane: &TestPlane, project: ProjectId, what: &str) {
         issue: None,
     };
     let run = plane.engine.submit(ask).await.unwrap().run.id;
-    let request = ClaimRequest {
-        worker: WorkerId::from_uuid(plane.clock.id()),
-        claim_id: plane.clock.id().to_string(),
-        queues: vec![testkit::probe::QUEUE.to_owned()],
-        labels: Vec::new(),
-        max: 1,
-        now: plane.clock.now(),
-        lease: limits::LEASE,
-    };
-    let leased = plane.engine.claim(request, Duration::from_secs(10)).await.unwrap().remove(0);
+    let leased = plane.claim(1, Duration::from_secs(10)).await.remove(0);
     let fence = Fence { task: leased.task.id, generation: leased.task.generation };
     let entries = (0..100).map(|n| NewEntry::new("probe.entry", json!({"n": n, "text": what}))).collect();
     plane.engine.append(fence, entries).await.unwrap();

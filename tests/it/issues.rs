@@ -6,16 +6,14 @@ use engine::{Submit, issues::Detailed, work::Outcome};
 use model::{
     actor::Actor,
     code::Code,
-    id::{IssueId, ProjectId, WorkerId},
+    id::{IssueId, ProjectId},
     issue::{IssueChange, IssueStatus, NewIssue, work_key},
     journal::StreamId,
-    limits,
     problem::Problem,
     run::RunKind,
     task::Fence,
 };
 use serde_json::{Value, json};
-use store::ClaimRequest;
 use testkit::{
     database,
     plane::{TestPlane, Wanted},
@@ -119,16 +117,7 @@ async fn a_run_moves_its_issue_and_tells_it() {
         let project = plane.project("p", plane.folder()).await;
         let issue = file(&plane, project).await;
         work(&plane, project, issue.issue.id).await.unwrap();
-        let request = ClaimRequest {
-            worker: WorkerId::from_uuid(plane.clock.id()),
-            claim_id: plane.clock.id().to_string(),
-            queues: vec![testkit::probe::QUEUE.to_owned()],
-            labels: Vec::new(),
-            max: 1,
-            now: plane.clock.now(),
-            lease: limits::LEASE,
-        };
-        let leased = plane.engine.claim(request, Duration::from_secs(10)).await.unwrap().remove(0);
+        let leased = plane.claim(1, Duration::from_secs(10)).await.remove(0);
         let fence = Fence { task: leased.task.id, generation: leased.task.generation };
         plane.engine.finish_one(fence, Outcome::done(json!({}))).await.unwrap();
         assert_eq!(status(&plane, &issue).await, IssueStatus::Waiting);

@@ -5,14 +5,13 @@ use std::time::Duration;
 use engine::Submit;
 use model::{
     actor::Actor,
-    id::{RunId, WorkerId},
+    id::RunId,
     journal::StreamId,
     limits,
     run::{RunKind, RunStatus},
     task::{Fence, TaskState},
 };
 use serde_json::json;
-use store::ClaimRequest;
 use testkit::TestPlane;
 
 async fn submit(plane: &TestPlane, project: model::id::ProjectId) -> RunId {
@@ -29,19 +28,6 @@ async fn submit(plane: &TestPlane, project: model::id::ProjectId) -> RunId {
     plane.engine.submit(ask).await.unwrap().run.id
 }
 
-async fn claim(plane: &TestPlane, max: u32, wait: Duration) -> Vec<store::Leased> {
-    let request = ClaimRequest {
-        worker: WorkerId::from_uuid(plane.clock.id()),
-        claim_id: plane.clock.id().to_string(),
-        queues: vec![testkit::probe::QUEUE.to_owned()],
-        labels: Vec::new(),
-        max,
-        now: plane.clock.now(),
-        lease: limits::LEASE,
-    };
-    plane.engine.claim(request, wait).await.unwrap()
-}
-
 /// F17: a task that kills its worker at each attempt fails with `worker_lost` once its attempts are
 /// used up; the other tasks are handed out and finished meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,7 +37,7 @@ async fn a_poison_task_fails_alone() {
     let poison = submit(&plane, project).await;
     for attempt in 1..=limits::ATTEMPTS {
         let good = submit(&plane, project).await;
-        let leased = claim(&plane, 2, Duration::from_secs(10)).await;
+        let leased = plane.claim(2, Duration::from_secs(10)).await;
         assert_eq!(leased.len(), 2, "attempt {attempt}");
         for leased in leased {
             if leased.task.run == poison {

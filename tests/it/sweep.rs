@@ -6,7 +6,7 @@ use engine::{Submit, projects::PROOF};
 use model::{
     actor::Actor,
     digest::Digest,
-    id::{ArtifactId, ProjectId, QuestionId, RunId, UserId, WorkerId},
+    id::{ArtifactId, ProjectId, QuestionId, RunId, UserId},
     journal::{Entry, NewEntry, StreamId},
     limits,
     question::{Question, QuestionKind, QuestionState},
@@ -14,7 +14,7 @@ use model::{
     task::Fence,
 };
 use serde_json::{Value, json};
-use store::{Artifact, ClaimRequest, StoreError};
+use store::{Artifact, StoreError};
 use testkit::{Repo, TestPlane, database, plane::Wanted, proven};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -70,16 +70,7 @@ async fn submit(plane: &TestPlane, project: ProjectId, once: Option<engine::Once
 
 /// Claims a run's only task.
 async fn claim(plane: &TestPlane) -> Fence {
-    let request = ClaimRequest {
-        worker: WorkerId::from_uuid(plane.clock.id()),
-        claim_id: plane.clock.id().to_string(),
-        queues: vec![testkit::probe::QUEUE.to_owned()],
-        labels: Vec::new(),
-        max: 1,
-        now: plane.clock.now(),
-        lease: limits::LEASE,
-    };
-    let leased = plane.engine.claim(request, Duration::from_secs(10)).await.unwrap().remove(0);
+    let leased = plane.claim(1, Duration::from_secs(10)).await.remove(0);
     Fence { task: leased.task.id, generation: leased.task.generation }
 }
 

@@ -3,6 +3,8 @@
 
 use std::{fs, io, path::Path};
 
+use model::agent::AgentName;
+
 use crate::agent::{Agent, DeclarationInvalid, Kind};
 
 /// The file, in the data folder of a plane or the state folder of a worker.
@@ -20,17 +22,22 @@ pub fn declared(text: &str) -> Result<Vec<Agent>, DeclarationInvalid> {
         Kind::ALL.iter().filter(|kind| !kind.needs_program()).map(|kind| Agent::of(*kind)).collect();
     let mut seen = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let agent: Agent = line.parse()?;
-        if seen.contains(&agent.name) {
-            return Err(DeclarationInvalid::twice(&agent.name));
-        }
-        seen.push(agent.name.clone());
-        match agents.iter_mut().find(|known| known.name == agent.name) {
-            Some(known) => *known = agent,
-            None => agents.push(agent),
-        }
+        declare(&mut agents, &mut seen, line.parse()?)?;
     }
     Ok(agents)
+}
+
+/// Takes a declaration, in the place of what has the same name; of those seen so far none may have it.
+fn declare(agents: &mut Vec<Agent>, seen: &mut Vec<AgentName>, agent: Agent) -> Result<(), DeclarationInvalid> {
+    if seen.contains(&agent.name) {
+        return Err(DeclarationInvalid::twice(&agent.name));
+    }
+    seen.push(agent.name.clone());
+    match agents.iter_mut().find(|known| known.name == agent.name) {
+        Some(known) => *known = agent,
+        None => agents.push(agent),
+    }
+    Ok(())
 }
 
 /// The agents of a machine: of the file in this folder, if there is one.
@@ -92,15 +99,7 @@ pub fn declared_with(folder: &Path, flags: &[String]) -> Result<Vec<Agent>, Decl
     let mut agents = declared_in(folder)?;
     let mut seen = Vec::new();
     for text in flags {
-        let agent = flagged(text)?;
-        if seen.contains(&agent.name) {
-            return Err(DeclarationInvalid::twice(&agent.name));
-        }
-        seen.push(agent.name.clone());
-        match agents.iter_mut().find(|known| known.name == agent.name) {
-            Some(known) => *known = agent,
-            None => agents.push(agent),
-        }
+        declare(&mut agents, &mut seen, flagged(text)?)?;
     }
     Ok(agents)
 }

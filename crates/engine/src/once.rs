@@ -13,6 +13,26 @@ pub struct Once {
     pub body: Digest,
 }
 
+impl Once {
+    fn read<T: DeserializeOwned>(stored: &StoredAnswer) -> Result<T, Problem> {
+        serde_json::from_str(&stored.body)
+            .map_err(|error| Problem::new(Code::Internal, format!("a stored answer is damaged: {error}")))
+    }
+}
+
+/// What a request of this name was answered before, as far as can be seen without having an effect.
+///
+/// # Errors
+/// 422 [`Code::KeyReused`] when it was another request.
+pub(crate) async fn seen<T: DeserializeOwned>(
+    tx: &mut Tx,
+    once: Option<&Once>,
+    now: Timestamp,
+) -> Result<Option<T>, Problem> {
+    let Some(once) = once else { return Ok(None) };
+    tx.idempotency_look(&once.key, &once.body, now).await?.as_ref().map(Once::read).transpose()
+}
+
 /// What a request of this name was answered before, in the transaction that would have its effect.
 ///
 /// # Errors
@@ -23,9 +43,7 @@ pub(crate) async fn answered<T: DeserializeOwned>(
     now: Timestamp,
 ) -> Result<Option<T>, Problem> {
     let Some(once) = once else { return Ok(None) };
-    let Some(stored) = tx.idempotency_get(&once.key, &once.body, now).await? else { return Ok(None) };
-    let answer = serde_json::from_str(&stored.body);
-    answer.map(Some).map_err(|error| Problem::new(Code::Internal, format!("a stored answer is damaged: {error}")))
+    tx.idempotency_get(&once.key, &once.body, now).await?.as_ref().map(Once::read).transpose()
 }
 
 /// Keeps what a request of this name is answered, in the transaction that has its effect.

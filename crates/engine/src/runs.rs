@@ -37,9 +37,7 @@ pub async fn step(tx: &mut Tx, run: &mut Run, event: RunEvent, because: &str, no
     let from = run.status;
     let to = from.on(event).map_err(|refused| wrong_state(run, &refused.to_string()))?;
     save(tx, run, RunChange { status: Some(to), ..RunChange::default() }, now).await?;
-    let change = json!({"from": from, "to": run.status, "because": because});
-    tx.journal_append(StreamId::Run(run.id), &[NewEntry::new("run.status", change)], now).await?;
-    board(tx, run, "run.status", json!({"from": from, "to": run.status, "because": because}), now).await?;
+    tell(tx, run, "run.status", json!({"from": from, "to": run.status, "because": because}), now).await?;
     issues::run_stepped(tx, run, from, now).await
 }
 
@@ -66,6 +64,12 @@ pub async fn enter(tx: &mut Tx, run: &mut Run, phase: &str, now: Timestamp) -> R
     let entry = NewEntry::new("run.phase", json!({"from": from, "to": phase}));
     tx.journal_append(StreamId::Run(run.id), &[entry], now).await?;
     Ok(())
+}
+
+/// Tells a fact on the run's own stream and on its project's.
+pub async fn tell(tx: &mut Tx, run: &Run, kind: &'static str, data: Value, now: Timestamp) -> Result<(), Problem> {
+    tx.journal_append(StreamId::Run(run.id), &[NewEntry::new(kind, data.clone())], now).await?;
+    board(tx, run, kind, data, now).await
 }
 
 /// Puts a fact about a run on its project's stream. Always the last write of a transaction's journal

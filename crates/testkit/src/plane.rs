@@ -4,12 +4,18 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use engine::{Engine, EngineConfig, clock::Clock, data::DataFolder, kind::Kind};
-use model::{id::ProjectId, project::Project, time::Timestamp};
+use model::{
+    id::{ProjectId, WorkerId},
+    limits,
+    project::Project,
+    time::Timestamp,
+};
 use server::ServerConfig;
+use store::{ClaimRequest, Leased};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use crate::{database::Database, http::Client, probe::Probe};
+use crate::{database::Database, http::Client, probe, probe::Probe};
 
 /// 2027-01-15T08:00:00Z: when every fixed clock starts.
 pub const STARTS_AT: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -72,6 +78,23 @@ impl TestPlane {
         .await
         .expect("an engine starts on a fresh database");
         Self { engine, clock, streams_per_caller: wanted.streams_per_caller, database, folder }
+    }
+
+    /// Claims tasks of the kind `probe` as a worker nobody has heard of.
+    ///
+    /// # Panics
+    /// When the claim is refused.
+    pub async fn claim(&self, max: u32, wait: Duration) -> Vec<Leased> {
+        let request = ClaimRequest {
+            worker: WorkerId::from_uuid(self.clock.id()),
+            claim_id: self.clock.id().to_string(),
+            queues: vec![probe::QUEUE.to_owned()],
+            labels: Vec::new(),
+            max,
+            now: self.clock.now(),
+            lease: limits::LEASE,
+        };
+        self.engine.claim(request, wait).await.expect("a claim is answered")
     }
 
     /// The data folder.

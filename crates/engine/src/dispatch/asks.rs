@@ -12,7 +12,7 @@ use model::{
     code::Code,
     digest::Digest,
     id::{QuestionId, RunId, TaskId},
-    journal::{NewEntry, StreamId},
+    journal::StreamId,
     limits,
     policy::Policy,
     problem::Problem,
@@ -191,8 +191,7 @@ async fn open(
     let data = json!({
         "question": id, "subject": question.subject, "prompt": question.prompt, "expires_at": question.expires_at,
     });
-    tx.journal_append(StreamId::Run(run.id), &[NewEntry::new("question.asked", data.clone())], now).await?;
-    runs::board(tx, run, "question.asked", data, now).await?;
+    runs::tell(tx, run, "question.asked", data, now).await?;
     Ok(Standing::Open { question: id })
 }
 
@@ -237,8 +236,7 @@ pub(super) async fn withdraw(tx: &mut Tx, run: &Run, task: TaskId, now: Timestam
         let because = "the agent has ended without it";
         tx.question_end(question.id, &QuestionEnd::Withdrawn { because: because.to_owned() }, now).await?;
         let data = json!({"question": question.id, "subject": question.subject, "because": because});
-        tx.journal_append(StreamId::Run(run.id), &[NewEntry::new("question.withdrawn", data.clone())], now).await?;
-        runs::board(tx, run, "question.withdrawn", data, now).await?;
+        runs::tell(tx, run, "question.withdrawn", data, now).await?;
     }
     Ok(())
 }

@@ -49,8 +49,7 @@ pub(crate) async fn ask(tx: &mut Tx, run: &mut Run, refused: &Refused, now: Time
                 "question": question.id, "subject": question.subject, "prompt": question.prompt,
                 "expires_at": question.expires_at,
             });
-            tx.journal_append(StreamId::Run(run.id), &[NewEntry::new("question.asked", data.clone())], now).await?;
-            return runs::board(tx, run, "question.asked", data, now).await;
+            return runs::tell(tx, run, "question.asked", data, now).await;
         }
     }
     Err(Problem::new(model::code::Code::Internal, "a question about a budget could not be asked"))

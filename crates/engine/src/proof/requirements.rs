@@ -25,13 +25,13 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{Order, RequirementFilter, StoreError, StoredAnswer, Tx};
+use store::{Order, RequirementFilter, StoreError, Tx};
 
 use super::{
     surroundings::Around,
     worth::{self, Worth},
 };
-use crate::{Engine, Once};
+use crate::{Engine, Once, once};
 
 /// A requirement with the same title that is not satisfied: a hint (P11).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ pub async fn capture(
     by: &Actor,
     once: Option<Once>,
 ) -> Result<Captured, Problem> {
-    let (captured, seen) = match answered(engine, once.clone()).await? {
+    let (captured, seen) = match captured_before(engine, once.clone()).await? {
         Some(captured) => (captured, None),
         None => {
             let around = around(engine, project, body).await?;
@@ -87,12 +87,12 @@ pub async fn capture(
     };
     let stubs = around.write_stubs(&captured.requirement).await;
     let captured = Captured { stubs: Some(stubs), ..captured };
-    if let Some(once) = once {
+    if once.is_some() {
         // From now on a repeat reads this answer and touches no file.
-        let answer = answer(&captured)?;
+        let told = captured.clone();
         let write = engine.store().write(move |tx| {
-            let (once, answer) = (once.clone(), answer.clone());
-            Box::pin(async move { Ok::<_, Problem>(tx.idempotency_put(&once.key, &answer).await?) })
+            let (once, told) = (once.clone(), told.clone());
+            Box::pin(async move { once::answer(tx, once.as_ref(), 201, &told).await })
         });
         write.await?;
     }
@@ -242,22 +242,13 @@ const fn default_source(by: &Actor) -> Source {
     }
 }
 
-async fn answered(engine: &Engine, once: Option<Once>) -> Result<Option<Captured>, Problem> {
-    let (Some(once), now) = (once, engine.now()) else { return Ok(None) };
+async fn captured_before(engine: &Engine, once: Option<Once>) -> Result<Option<Captured>, Problem> {
+    let now = engine.now();
     let look = engine.store().read(move |tx| {
         let once = once.clone();
-        Box::pin(async move { Ok::<_, Problem>(tx.idempotency_look(&once.key, &once.body, now).await?) })
+        Box::pin(async move { once::seen(tx, once.as_ref(), now).await })
     });
-    look.await?.map(|stored| read_answer(&stored)).transpose()
-}
-
-fn answer(captured: &Captured) -> Result<StoredAnswer, Problem> {
-    let body = serde_json::to_string(captured).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
-    Ok(StoredAnswer { status: 201, body })
-}
-
-fn read_answer(stored: &StoredAnswer) -> Result<Captured, Problem> {
-    serde_json::from_str(&stored.body).map_err(|error| Problem::new(Code::Internal, error.to_string()))
+    look.await
 }
 
 async fn store(
@@ -273,10 +264,8 @@ async fn store(
         .write(move |tx| {
             let (draft, by, once) = (draft.clone(), by.clone(), once.clone());
             Box::pin(async move {
-                if let Some(once) = &once
-                    && let Some(stored) = tx.idempotency_get(&once.key, &once.body, now).await?
-                {
-                    return read_answer(&stored);
+                if let Some(before) = once::answered(tx, once.as_ref(), now).await? {
+                    return Ok(before);
                 }
                 let number = tx.requirement_number(project).await?;
                 if number.number() > limits::REQUIREMENTS {
@@ -299,9 +288,7 @@ async fn store(
                 });
                 let entry = NewEntry::new("requirement.captured", facts);
                 tx.journal_append(StreamId::Project(project), &[entry], now).await?;
-                if let Some(once) = &once {
-                    tx.idempotency_put(&once.key, &answer(&captured)?).await?;
-                }
+                once::answer(tx, once.as_ref(), 201, &captured).await?;
                 Ok(captured)
             })
         })

@@ -88,9 +88,8 @@ pub async fn ask(tx: &mut Tx, run: &Run, id: TaskId, now: Timestamp) -> Result<O
         return Ok(None);
     }
     let data = json!({"question": question.id, "subject": question.subject, "prompt": question.prompt});
-    tx.journal_append(StreamId::Run(run.id), &[NewEntry::new("question.asked", data.clone())], now).await?;
     // An inbox that is open shows it at once, also while other gates run (X48).
-    runs::board(tx, run, "question.asked", data, now).await?;
+    runs::tell(tx, run, "question.asked", data, now).await?;
     Ok(None)
 }
 

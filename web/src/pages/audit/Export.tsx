@@ -5,7 +5,8 @@ import { count } from "@/format/number";
 import type { Entry } from "@/live/protocol";
 import { Button } from "@/ui/Button";
 import { Menu, MenuItem } from "@/ui/Menu";
-import { fileOf, save, type Format } from "./file";
+import { save } from "@/ui/save";
+import { fileOf, type Format } from "./file";
 
 /** Takes along what the filter shows, to its very beginning. */
 export function Export({ project, fits, filtered }: { project: string; fits: (entry: Entry) => boolean; filtered: boolean }) {

@@ -49,14 +49,3 @@ export async function fileOf(project: string, format: Format, fits: (entry: Entr
   }
   return new Blob([out.map((line) => `${line}\n`).join("")], { type: format === "csv" ? "text/csv;charset=utf-8" : "application/x-ndjson" });
 }
-
-/** Hands a file to the browser. */
-export function save(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  // The browser has begun to read it by then.
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
-}

@@ -51,8 +51,8 @@ pub async fn run(name: Option<&str>, context: &Context) -> Result<Exit, Fault> {
             let login = match login(agent) {
                 Some(Login::Variable { name }) => cell(Tone::Good, format!("${name}")),
                 Some(Login::File { path }) => cell(Tone::Good, path),
-                Some(Login::Nothing) => cell(Tone::Unsure, "none found"),
-                None => cell(Tone::Dim, "-"),
+                Some(Login::Nothing) if probed.program.is_some() => cell(Tone::Unsure, "none found"),
+                Some(Login::Nothing) | None => cell(Tone::Dim, "-"),
             };
             table.row([cell(Tone::Bold, agent.name.as_str()), state, login, plain(&probed.words)]);
         }

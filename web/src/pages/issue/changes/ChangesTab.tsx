@@ -13,6 +13,7 @@ import { Button } from "@/ui/Button";
 import { useNow } from "@/ui/clock";
 import { Copy } from "@/ui/Copy";
 import { Select } from "@/ui/Field";
+import { save } from "@/ui/save";
 import { Commands, Failed, SkeletonRows } from "@/ui/states";
 import { StatusBadge } from "@/ui/Status";
 import { isTerminal } from "@/ui/status";
@@ -110,7 +111,7 @@ function Change({ run, newest, issue, project, comments }: ChangeProps) {
               <Button look="quiet" aria-pressed={split === true} onClick={() => void navigate({ search: ({ split: was, ...now }) => ({ ...now, tab: "changes" as const, ...(was === true ? {} : { split: true as const }) }), replace: true })}>
                 {split === true ? "One column" : "Side by side"}
               </Button>
-              <Button look="quiet" icon="download" onClick={() => saveText(`${branch?.replaceAll("/", "-") ?? shortId(run.id)}.patch`, text)} blocked={diff.data?.truncated === true ? "It is too large to be downloaded here; git diff has all of it" : null}>
+              <Button look="quiet" icon="download" onClick={() => save(new Blob([text], { type: "text/x-diff" }), `${branch?.replaceAll("/", "-") ?? shortId(run.id)}.patch`)} blocked={diff.data?.truncated === true ? "It is too large to be downloaded here; git diff has all of it" : null}>
                 Download patch
               </Button>
             </>
@@ -200,13 +201,4 @@ function SendAll({ run, newest, project, issue, comments }: ChangeProps) {
       {send.isSuccess && <span role="status" className="text-soft">Sent: run {shortId(send.data.run)} goes on from here</span>}
     </>
   );
-}
-
-function saveText(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/x-diff" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
 }
