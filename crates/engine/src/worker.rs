@@ -131,6 +131,10 @@ pub(crate) async fn say(engine: &Engine, id: WorkerId, agents: Vec<Advertised>) 
 /// should wait for.
 const LABELS: Duration = Duration::from_secs(1);
 
+/// How long a claim of an idle worker waits. Work wakes it at once; what ends the wait is that the machine may have got
+/// an agent or a provider's key meanwhile, which a claim that waits does not know of.
+const WAIT: Duration = Duration::from_secs(2);
+
 /// Serves the plane's queue until the engine stops, then waits for what runs.
 pub(crate) async fn serve(engine: Engine, worker: WorkerId, slots: usize, dispatch: Arc<Dispatch>) {
     let free = Arc::new(Semaphore::new(slots));
@@ -160,7 +164,7 @@ pub(crate) async fn serve(engine: Engine, worker: WorkerId, slots: usize, dispat
             lease: limits::LEASE,
         };
         // While others run, ask for the free slots only briefly, so that a slot that comes free meanwhile is asked for, too.
-        let wait = if permits.len() == slots { limits::CLAIM_WAIT } else { Duration::from_millis(250) };
+        let wait = if permits.len() == slots { WAIT } else { Duration::from_millis(250) };
         match engine.claim(request, wait).await {
             Ok(leased) => {
                 for leased in leased {

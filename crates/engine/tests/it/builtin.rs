@@ -1,10 +1,17 @@
 //! Dispatch runs by the builtin agent, against the fake model: from an issue to a branch.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
-use model::{run::RunStatus, task::TaskState};
+use model::{
+    agent::usage::CostState,
+    ledger::{SLICE, SumState},
+    money::NanoUsd,
+    run::RunStatus,
+    task::TaskState,
+};
 use proofhouse_engine::projects::POLICY;
 use serde_json::{Value, json};
+use store::LedgerFilter;
 
 use super::{
     dispatch::{House, git, owner},
@@ -21,7 +28,7 @@ async fn house(models: Option<&Models>, agents: &[&str]) -> House {
     if let Some(models) = models {
         text.push_str(&format!(
             "[providers.mine]\nkind = \"openai_compatible\"\nbase_url = \"{}/v1\"\ndefault_model = \"fake-1\"\n\
-             retry = {{ base_ms = 5 }}\n[[prices]]\nmodel = \"mine/\"\ninput = \"1\"\noutput = \"10\"\n",
+             timeout_s = 2\nretry = {{ base_ms = 5 }}\n[[prices]]\nmodel = \"mine/\"\ninput = \"1\"\noutput = \"10\"\n",
             models.url()
         ));
     }
@@ -77,6 +84,40 @@ async fn without_a_model_a_script_plays() {
     let (agent, because) = chosen(&journal);
     assert!(agent == "scripted" && because.contains("simulated"), "{agent}: {because}");
     assert!(detail.agent.unwrap().simulated);
+}
+
+// F15: a limit with a wait, failures in a row, a cut stream, an answer of no sense and a hang: each is asked again, the
+// run ends once, and the budget is counted once.
+#[tokio::test]
+async fn a_model_server_in_trouble_is_paid_once() {
+    let models = Models::start([
+        Answer::Status { status: 429, message: "slow".to_owned(), retry_after: Some(1) },
+        Answer::status(500, "boom"),
+        Answer::Cut,
+        Answer::call("read", json!({"path": "a.txt"})),
+        Answer::Garbage,
+        Answer::Hang(Duration::from_secs(30)),
+        Answer::status(503, "busy"),
+        Answer::call("write", json!({"path": "new.txt", "contents": "new\n"})),
+        Answer::say("Done."),
+    ]);
+    let house = house(Some(&models), &["builtin"]).await;
+    let (run, detail) = house.done("Bear it", json!({"role": "by-worktree"})).await;
+    assert_eq!((run.status, run.verdict.as_deref()), (RunStatus::Completed, Some("applied")), "{run:#?}");
+    assert_eq!(models.requests().len(), 9);
+    let journal = house.journal(run.id).await;
+    let told = |kind: &str| journal.iter().filter(|entry| entry.0 == kind).count();
+    let once = ["agent.end", "ledger.reserved", "ledger.settled", "run.finished"].map(|kind| (kind, told(kind)));
+    assert!(once.iter().all(|(_, times)| *times == 1), "{once:?}");
+    // What a cut or silent reply cost nobody knows: counted as what was reserved, and said to be unknown (S66).
+    let ledger = house.engine.ledger(LedgerFilter::Run(run.id)).await.unwrap();
+    assert_eq!(
+        (ledger.totals.settled, ledger.totals.reserved, ledger.totals.state()),
+        (SLICE, NanoUsd::ZERO, SumState::Unknown)
+    );
+    let cost = detail.agent.unwrap().cost.unwrap();
+    assert_eq!((cost.state, cost.known.micros_up()), (CostState::Unknown, 300 + 600));
+    assert_eq!(house.engine.ledger_verify(house.project.id).await.unwrap().flaws, []);
 }
 
 // S82: a provider that wants to be left alone for a while makes the task wait: it is given back and fails nothing.
