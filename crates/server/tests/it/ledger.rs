@@ -101,6 +101,38 @@ async fn a_run_and_a_day_show_their_lines_and_what_they_come_to() {
     assert!(view.get("cost").is_none(), "a run without lines says nothing");
 }
 
+// D34, D59: what a failed task cost is booked wherever the worker says it: in the failure, as `fail` takes it, or beside
+// it; where both speak, beside it.
+#[tokio::test]
+async fn what_a_failure_of_many_cost_is_booked() {
+    let cost = |micros: u64| {
+        let known = NanoUsd::from_micros(micros).unwrap();
+        json!(Spent::Cost(Cost { state: CostState::Reported, known }))
+    };
+    for (inside, beside, booked) in [(Some(300), None, 300), (None, Some(400), 400), (Some(300), Some(400), 400)] {
+        let plane = TestPlane::start().await;
+        let worker = plane.worker().await;
+        let run = plane.probe(1).await;
+        let lease = plane.claim(&worker, 1).await.remove(0);
+        spend(&plane, &run, None).await;
+        let mut failure = json!({"code": "agent_failed", "message": "no"});
+        if let Some(micros) = inside {
+            failure["spent"] = cost(micros);
+        }
+        let mut outcome = json!({"task": lease["task"], "generation": 1, "failure": failure});
+        if let Some(micros) = beside {
+            outcome["spent"] = cost(micros);
+        }
+        let ask = plane.ask(Method::POST, "/api/v1/worker/tasks/complete").token(&worker);
+        let answer = ask.json(&json!({"outcomes": [outcome]})).send().await.expect(200).json();
+        assert_eq!(answer["results"][0]["accepted"], true, "{answer}");
+        let ledger = plane.get(&format!("/api/v1/runs/{run}/ledger")).send().await.expect(200).json();
+        let totals = &ledger["totals"];
+        let counted = (&totals["spent_micro_usd"], &totals["reserved_micro_usd"]);
+        assert_eq!(counted, (&json!(booked), &json!(0)), "{inside:?} {beside:?} {totals}");
+    }
+}
+
 #[tokio::test]
 async fn who_may_not_or_asks_wrongly_is_refused() {
     let plane = TestPlane::start().await;

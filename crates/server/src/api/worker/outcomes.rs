@@ -227,11 +227,15 @@ async fn complete_many(
         .outcomes
         .into_iter()
         .map(|one| {
-            let outcome = match one.failure {
-                Some(fail) => Outcome::failed(fail.failure()),
-                None => Outcome::done(one.output),
+            // What a failed task cost may be said in either place: beside the failure, or in it as `fail` takes it.
+            let (outcome, spent) = match one.failure {
+                Some(fail) => {
+                    let spent = one.spent.or(fail.spent);
+                    (Outcome::failed(fail.failure()), spent)
+                }
+                None => (Outcome::done(one.output), one.spent),
             };
-            let outcome = outcome.spending(one.spent);
+            let outcome = outcome.spending(spent);
             (Fence { task: one.task, generation: one.generation }, outcome)
         })
         .collect();
