@@ -13,10 +13,11 @@ use model::{
     time::Timestamp,
     worker::{self, OLDEST_PROTOCOL, PROTOCOL, PairCode, Said, Sharing},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Held, Pairing, StoreError, Token, Worker};
 
-use crate::{Engine, contacts::tell, work};
+use crate::{Engine, Once, contacts::tell, once, work};
 
 /// Newest entries of a run that are looked through for what its tasks do.
 const ACTIVITY: u32 = 400;
@@ -32,6 +33,15 @@ pub struct Invitation {
     pub sharing: Sharing,
     /// In which projects; none is all.
     pub projects: Option<Vec<ProjectId>>,
+}
+
+/// An invitation that was made, without its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invited {
+    /// Its id; the worker that comes of it names it.
+    pub id: PairingId,
+    /// When it ends.
+    pub expires_at: Timestamp,
 }
 
 /// A worker at the door.
@@ -119,8 +129,17 @@ pub fn check_protocol(protocol: u32) -> Result<(), Problem> {
 }
 
 impl Engine {
-    /// Invites a worker of a person's own. The code is shown once; only its digest is kept (D50).
-    pub async fn invite(&self, ask: Invitation, owner: UserId) -> Result<(Pairing, PairCode), Problem> {
+    /// Invites a worker of a person's own, once per idempotency key. The code is shown once; only its digest is kept
+    /// (D50), so a repeated request is answered without it.
+    ///
+    /// # Errors
+    /// 422 for a key that was used for another request.
+    pub async fn invite(
+        &self,
+        ask: Invitation,
+        owner: UserId,
+        once: Option<Once>,
+    ) -> Result<(Invited, Option<PairCode>), Problem> {
         let now = self.now();
         let code = PairCode::of_bits(rand::random());
         let pairing = Pairing {
@@ -133,18 +152,24 @@ impl Engine {
             created_at: now,
             expires_at: now.plus(limits::PAIRING),
         };
-        let (digest, stored) = (Digest::of(code.letters().as_bytes()), pairing.clone());
-        self.store()
+        let digest = Digest::of(code.letters().as_bytes());
+        let (invited, is_new) = self
+            .store()
             .write(move |tx| {
-                let pairing = stored.clone();
+                let (pairing, once) = (pairing.clone(), once.clone());
                 Box::pin(async move {
+                    if let Some(before) = once::answered(tx, once.as_ref(), now).await? {
+                        return Ok::<_, Problem>((before, false));
+                    }
                     tx.pairings_sweep(now).await?;
                     tx.pairing_insert(&digest, &pairing).await?;
-                    Ok::<_, Problem>(())
+                    let invited = Invited { id: pairing.id, expires_at: pairing.expires_at };
+                    once::answer(tx, once.as_ref(), 201, &invited).await?;
+                    Ok((invited, true))
                 })
             })
             .await?;
-        Ok((pairing, code))
+        Ok((invited, is_new.then_some(code)))
     }
 
     /// Pairs a worker by a code, once, however many try at the same time (D50).

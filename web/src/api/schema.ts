@@ -1762,7 +1762,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Invite a worker. The code works once, for ten minutes, and makes a worker of the calling person. */
+        /**
+         * Invite a worker. The code works once, for ten minutes, and makes a worker of the calling person. Exactly once per
+         *     `Idempotency-Key`.
+         */
         post: operations["post_workers_pairings"];
         delete?: never;
         options?: never;
@@ -4480,8 +4483,8 @@ export interface components {
         };
         /** @description An invitation. */
         Pairing: {
-            /** @description The code, shown this once. */
-            code: string;
+            /** @description The code, shown this once. A repeated request is answered without it: it is not kept. */
+            code?: string | null;
             /** @description When it ends. */
             expires_at: components["schemas"]["Timestamp"];
             /** @description Its id; the worker that comes of it names it. */
@@ -9986,7 +9989,9 @@ export interface operations {
     post_workers_pairings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };

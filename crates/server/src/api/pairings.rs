@@ -25,7 +25,7 @@ use super::workers::{WorkerView, check_labels, check_name, check_projects, view_
 use crate::{
     app::App,
     auth::{Action, Caller, Secret, SecretKind},
-    extract::Json,
+    extract::{Json, Keyed},
     problem::{Refusal, Refusals},
     serve::Peer,
 };
@@ -55,33 +55,37 @@ struct Invite {
 struct PairingView {
     /// Its id; the worker that comes of it names it.
     id: PairingId,
-    /// The code, shown this once.
-    code: String,
+    /// The code, shown this once. A repeated request is answered without it: it is not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
     /// When it ends.
     expires_at: Timestamp,
     /// The plane's clock.
     server_time: Timestamp,
 }
 
-/// Invite a worker. The code works once, for ten minutes, and makes a worker of the calling person.
+/// Invite a worker. The code works once, for ten minutes, and makes a worker of the calling person. Exactly once per
+/// `Idempotency-Key`.
 #[utoipa::path(post, path = "/workers/pairings", tag = "workers", request_body = Invite,
+    params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = PairingView), Refusals))]
-async fn invite(State(app): State<App>, caller: Caller, Json(ask): Json<Invite>) -> Result<Response, Refusal> {
+async fn invite(State(app): State<App>, caller: Caller, ask: Keyed<Invite>) -> Result<Response, Refusal> {
     let Actor::Person { id: owner, .. } = caller.actor().clone() else {
         return Err(Problem::new(Code::PersonRequired, "only a person invites workers").into());
     };
     caller.may_everywhere(Action::Change)?;
+    let (once, ask) = (caller.once("POST /workers/pairings", ask.key, ask.digest), ask.body);
     let name = ask.name.as_deref().map(check_name).transpose()?;
     check_labels(&ask.labels)?;
     if let Some(projects) = &ask.projects {
         check_projects(&app, &caller, projects).await?;
     }
     let invitation = Invitation { name, labels: ask.labels, sharing: ask.sharing, projects: ask.projects };
-    let (pairing, code) = app.engine.invite(invitation, owner).await?;
+    let (invited, code) = app.engine.invite(invitation, owner, once).await?;
     let view = PairingView {
-        id: pairing.id,
-        code: code.shown(),
-        expires_at: pairing.expires_at,
+        id: invited.id,
+        code: code.map(|code| code.shown()),
+        expires_at: invited.expires_at,
         server_time: app.engine.now(),
     };
     Ok((StatusCode::CREATED, axum::Json(view)).into_response())

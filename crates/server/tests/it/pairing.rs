@@ -45,6 +45,26 @@ async fn a_code_makes_one_worker() {
     assert_eq!(bodies.len(), 1);
 }
 
+/// X27, K1: the same request again is the same invitation. Its code was shown once and is not kept (D50), so the repeat
+/// comes without it, and a key is for one request.
+#[tokio::test]
+async fn an_invitation_is_made_once_per_key() {
+    let plane = TestPlane::start().await;
+    let ask = |key: &str, body: Value| {
+        let ask = plane.ask(Method::POST, "/api/v1/workers/pairings").token(&plane.admin);
+        ask.header("idempotency-key", key).json(&body).send()
+    };
+    let first = ask("one", json!({"labels": ["fast"]})).await.expect(201).json();
+    let again = ask("one", json!({"labels": ["fast"]})).await.expect(201).json();
+    assert_eq!((&again["id"], &again["expires_at"]), (&first["id"], &first["expires_at"]));
+    assert!(first["code"].is_string() && again.get("code").is_none(), "{again}");
+    ask("one", json!({"labels": ["slow"]})).await.refused(422, "PH-1007");
+    let other = ask("two", json!({"labels": ["fast"]})).await.expect(201).json();
+    assert_ne!(other["id"], first["id"]);
+    // The code of the first answer is the one that is good.
+    pair(&plane, arrival(first["code"].as_str().unwrap())).await.expect(201);
+}
+
 /// D50: however many try at once, one gets it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_many_gets_the_code() {

@@ -76,8 +76,10 @@ function Invited({ pairing, busy, onAgain, onClose }: { pairing: Pairing; busy: 
       </Dialog>
     );
   }
-  const time = left(instant(pairing.expires_at), now);
-  const command = `proofhouse worker pair ${globalThis.location.origin} ${pairing.code}`;
+  const { code } = pairing;
+  // One whose code was lost on the way is worth as much as one that has ended.
+  const time = code == null ? null : left(instant(pairing.expires_at), now);
+  const command = `proofhouse worker pair ${globalThis.location.origin} ${code ?? ""}`;
   return (
     <Dialog
       title="Pair a worker" onClose={onClose}
@@ -99,7 +101,7 @@ function Invited({ pairing, busy, onAgain, onClose }: { pairing: Pairing; busy: 
               <Copy text={command} label="Copy the command" />
             </div>
             <p className="flex flex-wrap items-baseline gap-x-3">
-              <code aria-label="Code" className="text-xl font-semibold tracking-wider">{pairing.code}</code>
+              <code aria-label="Code" className="text-xl font-semibold tracking-wider">{code}</code>
               <span className="num text-soft">good once, for {time} more</span>
             </p>
             <p className="text-sm text-soft">The address must be one that the other machine reaches. The code is not shown again.</p>
