@@ -13,6 +13,7 @@ use exec::{
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use model::{
     agent::{
+        Capability,
         event::{AgentEvent, SessionFacts, ToolStatus, ToolUse},
         fold::{AgentEnd, AgentOutcome, Ending, Fold, NotStarted, ProcessEnd},
     },
@@ -87,6 +88,11 @@ impl Driven {
 /// Drives a session to its end. Every event goes to the sink, in order, before the next is read; when the
 /// sink takes no more, the session is stopped.
 pub async fn drive(session: Session, sink: &mut dyn Sink, stop: CancellationToken) -> Driven {
+    if session.tools.is_some() && !session.agent.capabilities().contains(&Capability::Palette) {
+        // S72: never more than was allowed, however it came here.
+        let message = format!("{} cannot be held to the tools that its role names", session.name());
+        return absent(&session, NotStarted::Refused, message);
+    }
     match session.agent.kind.adapter() {
         Some(adapter) => start(session, adapter, sink, stop).await,
         None if session.agent.kind == Kind::Builtin => builtin::converse(session, sink, stop).await,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use exec::sandbox::SandboxPlan;
-use model::{agent::AgentName, id::RunId, limits};
+use model::{agent::AgentName, id::RunId, limits, role::Tool};
 
 use crate::{agent::Agent, version::Version};
 
@@ -87,6 +87,8 @@ pub struct Session {
     pub role: Option<String>,
     /// Whether it may change files.
     pub mode: Mode,
+    /// The only tools it has, for agents that can be held to them (S72).
+    pub tools: Option<Vec<Tool>>,
     /// Whose permission checks hold.
     pub checks: Checks,
     /// Somebody answers what the agent asks: then it is started so that it asks, where its program can.
@@ -122,6 +124,7 @@ impl Session {
             run: None,
             role: None,
             mode: Mode::Write,
+            tools: None,
             checks: Checks::Own,
             asks: false,
             limits: Limits::default(),

@@ -121,6 +121,8 @@ codes! {
     ApplyFailed = 2062, 500, "apply_failed", "the files could not be applied; nothing of them was kept", "mend what the message names, then retry with the stored result";
     ContextFailed = 2065, 500, "context_failed", "what an agent has to know could not be gathered", "look at which source the message names, then retry";
     BranchNotFound = 2066, 422, "branch_not_found", "the repository has no such branch", "name a branch, tag or commit that exists, or leave the base out";
+    AgentIncapable = 3011, 422, "agent_incapable", "the agent lacks what the role needs", "choose an agent that has it (`proofhouse agent check` shows what each can do), or take `tools` out of the role";
+    SandboxRequired = 3013, 422, "sandbox_required", "the policy wants a sandbox that is not there", "run on a kernel with Landlock (`proofhouse doctor` shows what this machine offers), or have an admin lift `require_sandbox` in the policy";
     BudgetMalformed = 4018, 422, "budget_malformed", "a budget is not written right", "write whole micro-USD from 0 to 10,000,000,000 ($10,000), or \"none\" for no cap; 0 lets nothing be spent";
     LedgerDamaged = 4019, 503, "ledger_damaged", "the ledger does not add up", "nothing that costs money starts any more: `proofhouse ledger verify` names what is wrong; restore the last backup";
 }

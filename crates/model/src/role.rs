@@ -6,6 +6,7 @@
 mod builtin;
 mod catalogue;
 mod front;
+mod palette;
 mod render;
 mod suggest;
 
@@ -17,10 +18,12 @@ use utoipa::ToSchema;
 
 pub use builtin::{BUILTIN, builtin};
 pub use catalogue::{Catalogue, Listed, NotSelectable, Origin};
+pub use palette::{Tool, may_write};
 pub use render::{NAMES, Rendered, Values, render};
 pub use suggest::{Alternative, Basis, Suggestion, suggest};
 
 use crate::{
+    agent::Capability,
     digest::Digest,
     problem::FieldError,
     proof::{
@@ -156,6 +159,10 @@ pub struct Role {
     /// The only paths it may write, where it may not write all that the policy allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_paths: Option<Vec<String>>,
+    /// The only tools its agent has, where it does not have all that its work allows. Only for an agent that can be
+    /// held to them (S72).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Tool>>,
     /// A JSON schema for what stands in its answer beside the files; told to the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -167,6 +174,11 @@ pub struct Role {
 }
 
 impl Role {
+    /// What its agent must be capable of (S72).
+    pub fn needs(&self) -> &'static [Capability] {
+        if self.tools.is_some() { &[Capability::Palette] } else { &[] }
+    }
+
     /// Reads a file. `stem` is its name without `.md`.
     ///
     /// # Errors
@@ -193,9 +205,21 @@ impl Role {
         let intent = needed(&mut form, "intent", &["analyze", "implement", "review", "document"]);
         let max_cost_micro_usd = form.number("max_cost_micro_usd", 0..=1 << 50);
         let write_paths = form.set("write_paths", 100, prefix);
+        let tools = form.set("tools", Tool::ALL.len(), |name| {
+            Tool::by_name(name.trim()).ok_or_else(|| {
+                let names: Vec<&str> = Tool::ALL.iter().map(|tool| tool.name()).collect();
+                format!("must be one of: {}", names.join(", "))
+            })
+        });
         let result_schema = form.value("result_schema").cloned();
         if result_schema.as_ref().is_some_and(|schema| !schema.is_object()) {
             form.wrong("result_schema", "must be a JSON object in one line");
+        }
+        let changing = tools.iter().flatten().find(|tool| tool.changes());
+        if let (Some(tool), Some(output), Some(intent)) = (changing, output, intent)
+            && !may_write(output, intent)
+        {
+            form.wrong("tools", format!("name {}, and a role of this intent only looks", tool.name()));
         }
         if prompt.trim().is_empty() {
             form.wrong_at("/prompt".to_owned(), "is empty: the text below the front matter is the prompt");
@@ -234,6 +258,7 @@ impl Role {
             intent,
             max_cost_micro_usd,
             write_paths,
+            tools,
             result_schema,
             prompt: prompt.to_owned(),
             digest,
@@ -311,6 +336,24 @@ mod tests {
         assert_eq!(errors("Tidy", &GOOD.replace("id: tidy", "id: Tidy")), ["/id"]);
         assert_eq!(errors("tidy", "no front matter"), [""]);
         assert_eq!(errors("tidy", "---\nid: tidy\n"), [""]);
+    }
+
+    // S72: tools are named in a closed list, none that change something where the role only looks, and to be held to
+    // them is something that not every agent can.
+    #[test]
+    fn tools_are_named_and_need_an_agent_that_can_be_held_to_them() {
+        let with = |tools: &str| GOOD.replace("write_paths:", &format!("{tools}write_paths:"));
+        let role = Role::read("tidy", &with("tools:\n  - read\n  - edit\n  - read\n")).unwrap();
+        assert_eq!(
+            (role.tools.as_deref(), role.needs()),
+            (Some(&[Tool::Read, Tool::Edit][..]), &[Capability::Palette][..])
+        );
+        let free = Role::read("tidy", GOOD).unwrap();
+        assert_eq!((free.tools.as_deref(), free.needs()), (None, &[][..]));
+        assert_eq!(errors("tidy", &with("tools:\n  - read\n  - shell\n")), ["/tools/1"]);
+        let looks = with("tools:\n  - read\n  - run\n").replace("intent: implement", "intent: review");
+        assert_eq!(errors("tidy", &looks), ["/tools"]);
+        assert!(Role::read("tidy", &looks.replace("  - run\n", "")).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -126,6 +126,9 @@ pub struct Advertised {
     /// Models it may be asked for.
     #[serde(default)]
     pub models: Vec<String>,
+    /// What it can do beyond one prompt and one answer.
+    #[serde(default, deserialize_with = "known")]
+    pub capabilities: Vec<Capability>,
     /// When it was last looked at, by the worker's clock.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -136,21 +139,14 @@ pub struct Advertised {
     /// The versions that its adapter was tested with; null where there are none to test.
     #[serde(default)]
     pub tested: Option<String>,
-    /// What it can do; what only a newer worker knows of is left out (D61).
-    #[serde(default, deserialize_with = "those_known")]
-    pub capabilities: Vec<Capability>,
     /// Whether a person signed it in there; null where it needs no login, or nobody can tell.
-    #[serde(default, deserialize_with = "if_known")]
+    #[serde(default, deserialize_with = "known_login")]
     pub login: Option<Login>,
 }
 
-fn those_known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
-    let all = Vec::<Value>::deserialize(from)?;
-    Ok(all.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
-}
-
-fn if_known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
-    Ok(Option::<Value>::deserialize(from)?.and_then(|one| serde_json::from_value(one).ok()))
+/// The login, where it is of a kind that this version knows (D61).
+fn known_login<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Login>, D::Error> {
+    Ok(Option::<Value>::deserialize(deserializer)?.and_then(|login| serde_json::from_value(login).ok()))
 }
 
 /// Whether an agent's program is signed in, as far as that shows without starting it. Never the login itself.
@@ -170,6 +166,17 @@ pub enum Login {
     },
     /// None was found.
     Nothing,
+}
+
+/// The capabilities that this version knows; a newer worker may name others (D61).
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Capability>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    Ok(names.iter().filter_map(|name| Capability::by_name(name)).collect())
+}
+
+/// The label of workers that have an agent with a capability (S72): who asks for it is never given one without.
+pub fn label_of_capability(agent: &str, capability: Capability) -> String {
+    format!("agent:{agent}:{}", capability.name())
 }
 
 /// What waits on a worker's disk for the plane.
@@ -223,10 +230,10 @@ impl Said {
         for agent in &mut self.agents {
             agent.version = agent.version.as_deref().map(|text| line(text, 100)).filter(|text| !text.is_empty());
             agent.detail = agent.detail.as_deref().map(|text| line(text, 320)).filter(|text| !text.is_empty());
+            agent.capabilities.sort();
+            agent.capabilities.dedup();
             agent.models = agent.models.iter().map(|text| line(text, 100)).filter(|m| !m.is_empty()).take(64).collect();
             agent.tested = agent.tested.as_deref().map(|text| line(text, 100)).filter(|text| !text.is_empty());
-            agent.capabilities.sort_unstable();
-            agent.capabilities.dedup();
             match &mut agent.login {
                 Some(Login::Variable { name: text } | Login::File { path: text }) => *text = line(text, 100),
                 Some(Login::Nothing) | None => {}
@@ -243,7 +250,11 @@ impl Said {
     /// plane's (section 2 of plan and dispatch).
     pub fn offered(&self, name: &str, given: &[String]) -> BTreeSet<String> {
         let mut all: BTreeSet<String> = self.labels.iter().chain(given).cloned().collect();
-        all.extend(self.agents.iter().filter(|agent| agent.healthy).map(|agent| format!("agent:{}", agent.id)));
+        for agent in self.agents.iter().filter(|agent| agent.healthy) {
+            all.insert(format!("agent:{}", agent.id));
+            let needed = Capability::NEEDED.iter().filter(|needed| agent.capabilities.contains(needed));
+            all.extend(needed.map(|capability| label_of_capability(&agent.id, *capability)));
+        }
         all.extend(self.repos.iter().map(|key| format!("repo:{key}")));
         if let Some(os) = self.platform.split_whitespace().next() {
             all.insert(format!("os:{os}"));
@@ -387,14 +398,6 @@ mod tests {
         assert_eq!(WorkerState::of(now.plus(Duration::from_secs(3600)), false, false, now), WorkerState::Online);
     }
 
-    // D61: a newer worker's words do no harm.
-    #[test]
-    fn what_only_a_newer_worker_knows_of_is_left_out() {
-        let newer = serde_json::json!({"id": "x", "capabilities": ["usage", "levitate"], "login": {"by": "retina"}});
-        let agent: Advertised = serde_json::from_value(newer).unwrap();
-        assert_eq!((agent.capabilities.as_slice(), agent.login), ([Capability::Usage].as_slice(), None));
-    }
-
     // D2, D62, K7
     #[test]
     fn what_a_worker_says_is_bounded_and_takes_no_label_of_the_planes() {
@@ -403,10 +406,10 @@ mod tests {
             version: Some("1\u{1b}[31m".into()),
             healthy,
             models: vec!["m".repeat(500)],
+            capabilities: vec![Capability::Usage, Capability::Palette, Capability::Palette],
             checked_at: None,
             detail: Some("x\ny".into()),
             tested: None,
-            capabilities: vec![Capability::Usage, Capability::Resume, Capability::Usage],
             login: Some(Login::File { path: "p\n".repeat(500) }),
         };
         let said = Said {
@@ -423,12 +426,32 @@ mod tests {
         assert_eq!(said.agents.len(), 2);
         assert_eq!(said.agents[0].version.as_deref(), Some("1[31m"));
         assert_eq!(said.agents[0].models[0].len(), 100);
-        assert_eq!(said.agents[0].capabilities, [Capability::Resume, Capability::Usage]);
+        assert_eq!(said.agents[0].capabilities, [Capability::Palette, Capability::Usage]);
         let Some(Login::File { path }) = &said.agents[0].login else { panic!("{said:?}") };
         assert!(path.len() <= 100 && !path.contains('\n'));
         assert_eq!(said.last_error.as_ref().map(String::len), Some(500));
         let offered: Vec<_> = said.offered("den", &["fast".into()]).into_iter().collect();
-        assert_eq!(offered, ["agent:claude", "fast", "gpu", "os:linux", "repo:web", "worker:den"]);
+        assert_eq!(
+            offered,
+            ["agent:claude", "agent:claude:palette", "fast", "gpu", "os:linux", "repo:web", "worker:den"]
+        );
+    }
+
+    // D61, S72: a newer worker may say more than this version knows; one that says nothing is taken for incapable.
+    #[test]
+    fn unknown_capabilities_are_left_out() {
+        let read = |text: &str| serde_json::from_str::<Advertised>(text).unwrap().capabilities;
+        assert_eq!(
+            read(r#"{"id": "pi", "capabilities": ["resume", "telepathy", "palette"]}"#),
+            [Capability::Resume, Capability::Palette]
+        );
+        assert_eq!(read(r#"{"id": "pi"}"#), []);
+        let newer: Advertised = serde_json::from_str(r#"{"id": "pi", "login": {"by": "retina"}}"#).unwrap();
+        assert_eq!(newer.login, None);
+        for capability in Capability::ALL {
+            assert_eq!(Capability::by_name(capability.name()), Some(*capability));
+            assert_eq!(serde_json::json!(capability), capability.name());
+        }
     }
 
     #[test]

@@ -904,40 +904,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/providers": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The providers that the builtin agent can ask, and what models cost. Where a key comes from is said, the key never. */
-        get: operations["get_providers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/providers/{name}/check": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Asks a provider for its list of models: its address and its key are tried. It costs nothing and takes up to 15 s. */
-        post: operations["post_providers_name_check"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/questions": {
         parameters: {
             query?: never;
@@ -1940,21 +1906,6 @@ export interface components {
             /** @enum {string} */
             type: "system";
         };
-        /** @description Whether an agent's program is signed in, as far as that shows without starting it. Never the login itself. */
-        AgentLogin: {
-            /** @enum {string} */
-            by: "variable";
-            /** @description The variable. */
-            name: string;
-        } | {
-            /** @enum {string} */
-            by: "file";
-            /** @description Where it lies, below the person's home. */
-            path: string;
-        } | {
-            /** @enum {string} */
-            by: "nothing";
-        };
         /** @description What the agent of a run did, in short. */
         AgentOfRun: {
             cost?: null | components["schemas"]["Cost"];
@@ -2006,6 +1957,8 @@ export interface components {
             timeout_s?: number | null;
             /** @description What people call it. */
             title?: string | null;
+            /** @description The only tools its agent has; null is all that its work allows. */
+            tools?: components["schemas"]["AgentTool"][] | null;
             /** @description When to choose it. */
             use_case?: string | null;
             /** @description Its version. */
@@ -2019,6 +1972,11 @@ export interface components {
             /** @description In the order of their ids. */
             items: components["schemas"]["AgentRole"][];
         };
+        /**
+         * @description A tool of an agent.
+         * @enum {string}
+         */
+        AgentTool: "read" | "find" | "grep" | "diff" | "write" | "edit" | "run";
         /** @description What was taken. */
         Appended: {
             /**
@@ -2785,8 +2743,6 @@ export interface components {
             by: components["schemas"]["Actor"];
             /** @description The SHA-256 of its text. */
             digest: components["schemas"]["Digest"];
-            /** @description What holds where the content says nothing; for documents that inherit. */
-            inherits?: Record<string, unknown> | null;
             /** @description Its name. */
             name: string;
             /**
@@ -3434,7 +3390,7 @@ export interface components {
         };
         /** @description A part of the ledger. */
         Ledger: {
-            /** @description The lines, the oldest first; empty where they were not asked for. */
+            /** @description The lines, the oldest first. */
             lines: components["schemas"]["LedgerLine"][];
             /** @description The pools that the lines draw from, as they stand now. */
             pools: components["schemas"]["BudgetPool"][];
@@ -4577,28 +4533,6 @@ export interface components {
          * @enum {string}
          */
         PoolKind: "run" | "day";
-        /** @description What a million tokens cost, in dollars as decimal text. */
-        Price: {
-            /** @description Written to a cache. */
-            cache_write: string;
-            /** @description Read from a cache. */
-            cached_input: string;
-            /** @description Read anew. */
-            input: string;
-            /** @description What the names of the models begin with. */
-            model: string;
-            /** @description The day of the table it is from. */
-            of?: string | null;
-            /** @description Written. */
-            output: string;
-            /** @description Whether a person set it. */
-            set: boolean;
-            /**
-             * Format: int64
-             * @description It is known for requests of up to so many tokens only.
-             */
-            up_to_tokens?: number | null;
-        };
         /**
          * @description How much an issue matters, the least first.
          * @enum {string}
@@ -4632,12 +4566,12 @@ export interface components {
          * @description a code of the declared list
          * @enum {string}
          */
-        ProblemCode: "PH-1001" | "PH-1002" | "PH-1003" | "PH-1004" | "PH-1005" | "PH-1006" | "PH-1007" | "PH-1008" | "PH-1009" | "PH-1010" | "PH-1011" | "PH-1012" | "PH-1013" | "PH-1014" | "PH-1015" | "PH-1016" | "PH-1017" | "PH-1018" | "PH-1019" | "PH-1020" | "PH-1021" | "PH-1022" | "PH-1023" | "PH-1030" | "PH-1031" | "PH-1032" | "PH-1033" | "PH-1034" | "PH-1035" | "PH-1036" | "PH-1037" | "PH-1038" | "PH-1039" | "PH-1040" | "PH-1041" | "PH-1042" | "PH-1043" | "PH-1044" | "PH-1045" | "PH-1107" | "PH-1108" | "PH-1109" | "PH-1110" | "PH-1111" | "PH-1113" | "PH-1114" | "PH-1115" | "PH-1116" | "PH-1119" | "PH-1120" | "PH-1123" | "PH-1124" | "PH-1125" | "PH-2002" | "PH-2003" | "PH-2004" | "PH-2006" | "PH-2007" | "PH-2008" | "PH-2020" | "PH-2021" | "PH-2022" | "PH-2030" | "PH-2033" | "PH-2037" | "PH-2040" | "PH-2041" | "PH-2042" | "PH-2043" | "PH-2050" | "PH-2051" | "PH-2052" | "PH-2053" | "PH-2054" | "PH-2055" | "PH-2056" | "PH-2057" | "PH-2058" | "PH-2059" | "PH-2061" | "PH-2062" | "PH-2065" | "PH-2066" | "PH-4018" | "PH-4019";
+        ProblemCode: "PH-1001" | "PH-1002" | "PH-1003" | "PH-1004" | "PH-1005" | "PH-1006" | "PH-1007" | "PH-1008" | "PH-1009" | "PH-1010" | "PH-1011" | "PH-1012" | "PH-1013" | "PH-1014" | "PH-1015" | "PH-1016" | "PH-1017" | "PH-1018" | "PH-1019" | "PH-1020" | "PH-1021" | "PH-1022" | "PH-1023" | "PH-1030" | "PH-1031" | "PH-1032" | "PH-1033" | "PH-1034" | "PH-1035" | "PH-1036" | "PH-1037" | "PH-1038" | "PH-1039" | "PH-1040" | "PH-1041" | "PH-1042" | "PH-1043" | "PH-1044" | "PH-1045" | "PH-1107" | "PH-1108" | "PH-1109" | "PH-1110" | "PH-1111" | "PH-1113" | "PH-1114" | "PH-1115" | "PH-1116" | "PH-1119" | "PH-1120" | "PH-1123" | "PH-1124" | "PH-1125" | "PH-2002" | "PH-2003" | "PH-2004" | "PH-2006" | "PH-2007" | "PH-2008" | "PH-2020" | "PH-2021" | "PH-2022" | "PH-2030" | "PH-2033" | "PH-2037" | "PH-2040" | "PH-2041" | "PH-2042" | "PH-2043" | "PH-2050" | "PH-2051" | "PH-2052" | "PH-2053" | "PH-2054" | "PH-2055" | "PH-2056" | "PH-2057" | "PH-2058" | "PH-2059" | "PH-2061" | "PH-2062" | "PH-2065" | "PH-2066" | "PH-3011" | "PH-3013" | "PH-4018" | "PH-4019";
         /**
          * @description the code's name for programs
          * @enum {string}
          */
-        ProblemSlug: "not_json" | "invalid" | "not_found" | "no_session" | "not_entitled" | "revision_old" | "key_reused" | "run_active" | "wrong_state" | "policy_denied" | "budget_exhausted" | "question_closed" | "gone" | "store_unavailable" | "too_large" | "too_many" | "lease_lost" | "disk_full" | "internal" | "host_refused" | "origin_refused" | "route_unknown" | "method_refused" | "data_folder_in_use" | "data_folder_unusable" | "database_newer" | "database_damaged" | "port_in_use" | "unreachable" | "git_missing" | "usage" | "backup_unusable" | "timed_out" | "not_a_repository" | "bare_repository" | "no_commits" | "folder_unreadable" | "folder_missing" | "git_failed" | "unknown_gate" | "expiry_invalid" | "expiry_past" | "reason_required" | "person_required" | "config_invalid" | "ref_not_found" | "checkout_missing" | "evidence_tampered" | "checklist_incomplete" | "last_obligation" | "waiver_ended" | "four_eyes" | "nothing_proven" | "issue_closed" | "issue_blocked" | "worker_not_eligible" | "issue_in_use" | "tree_limit" | "cycle" | "role_not_found" | "role_not_selectable" | "execution_malformed" | "pairing_refused" | "protocol_unsupported" | "digest_mismatch" | "worker_not_paired" | "worker_state_in_use" | "worker_state_unusable" | "worker_revoked" | "agent_not_found" | "agent_session_expired" | "rate_limited" | "context_overflow" | "model_unavailable" | "agent_protocol_error" | "agent_failed" | "agent_timeout" | "output_too_large" | "invalid_result" | "repo_unavailable" | "apply_failed" | "context_failed" | "branch_not_found" | "budget_malformed" | "ledger_damaged";
+        ProblemSlug: "not_json" | "invalid" | "not_found" | "no_session" | "not_entitled" | "revision_old" | "key_reused" | "run_active" | "wrong_state" | "policy_denied" | "budget_exhausted" | "question_closed" | "gone" | "store_unavailable" | "too_large" | "too_many" | "lease_lost" | "disk_full" | "internal" | "host_refused" | "origin_refused" | "route_unknown" | "method_refused" | "data_folder_in_use" | "data_folder_unusable" | "database_newer" | "database_damaged" | "port_in_use" | "unreachable" | "git_missing" | "usage" | "backup_unusable" | "timed_out" | "not_a_repository" | "bare_repository" | "no_commits" | "folder_unreadable" | "folder_missing" | "git_failed" | "unknown_gate" | "expiry_invalid" | "expiry_past" | "reason_required" | "person_required" | "config_invalid" | "ref_not_found" | "checkout_missing" | "evidence_tampered" | "checklist_incomplete" | "last_obligation" | "waiver_ended" | "four_eyes" | "nothing_proven" | "issue_closed" | "issue_blocked" | "worker_not_eligible" | "issue_in_use" | "tree_limit" | "cycle" | "role_not_found" | "role_not_selectable" | "execution_malformed" | "pairing_refused" | "protocol_unsupported" | "digest_mismatch" | "worker_not_paired" | "worker_state_in_use" | "worker_state_unusable" | "worker_revoked" | "agent_not_found" | "agent_session_expired" | "rate_limited" | "context_overflow" | "model_unavailable" | "agent_protocol_error" | "agent_failed" | "agent_timeout" | "output_too_large" | "invalid_result" | "repo_unavailable" | "apply_failed" | "context_failed" | "branch_not_found" | "agent_incapable" | "sandbox_required" | "budget_malformed" | "ledger_damaged";
         /** @description How much of a run's work has ended. Counted from task rows, never by hand (X54). */
         Progress: {
             /**
@@ -4754,71 +4688,6 @@ export interface components {
             /** @description The files. */
             tree: components["schemas"]["FilesView"];
         };
-        /** @description A provider. */
-        Provider: {
-            /** @description Where. */
-            base_url: string;
-            /**
-             * Format: int64
-             * @description How many tokens fit into its models.
-             */
-            context: number;
-            /** @description Whether `providers.toml` names it. */
-            declared: boolean;
-            /** @description The model where none is named. */
-            default_model?: string | null;
-            /** @description Whether it may be used. */
-            enabled: boolean;
-            /** @description Where its key comes from: a variable (`$NAME`) or a file; null needs none. */
-            key_from?: string | null;
-            /** @description Whether the key is there and may be used, or none is needed. */
-            key_present: boolean;
-            /** @description What it is. */
-            kind: components["schemas"]["ProviderKind"];
-            /** @description What it is called. */
-            name: string;
-            price?: null | components["schemas"]["Price"];
-            /** @description What it speaks. */
-            wire: components["schemas"]["Wire"];
-        };
-        /** @description What a look at a provider found. */
-        ProviderCheck: {
-            class?: null | components["schemas"]["ProviderTrouble"];
-            /** @description Its models, by its own list. */
-            models?: string[] | null;
-            /** @description What it is called. */
-            name: string;
-            /** @description How it is. */
-            state: components["schemas"]["ProviderState"];
-            /** @description In words, for a person. */
-            words: string;
-        };
-        /**
-         * @description Kinds of providers.
-         * @enum {string}
-         */
-        ProviderKind: "anthropic" | "openai" | "google" | "xai" | "deepseek" | "mistral" | "openai_compatible";
-        /** @description The providers of a machine. */
-        Providers: {
-            /** @description The model that the builtin agent asks where none is named; null where no provider has its key. */
-            default_model?: string | null;
-            /** @description Each, as it is declared. */
-            items: components["schemas"]["Provider"][];
-            /** @description What models cost: those that a person set, which go first, then the table. */
-            prices: components["schemas"]["Price"][];
-            /** @description The day of the table of prices. */
-            prices_of: string;
-        };
-        /**
-         * @description How a provider is, by a look that costs nothing.
-         * @enum {string}
-         */
-        ProviderState: "ready" | "silent" | "disabled" | "missing_key" | "key_refused" | "failed";
-        /**
-         * @description Kinds of errors, as far as they are handled in different ways.
-         * @enum {string}
-         */
-        ProviderTrouble: "server_error" | "timeout" | "network" | "invalid_response" | "rate_limited" | "auth" | "billing" | "bad_request" | "not_found" | "content_filtered" | "unsupported" | "context_length" | "empty_reply";
         /**
          * @description Whether a result is published.
          * @enum {string}
@@ -5818,11 +5687,6 @@ export interface components {
             /** @description Its requirement. */
             requirement: components["schemas"]["RequirementNumber"];
         };
-        /**
-         * @description The shape of requests and replies.
-         * @enum {string}
-         */
-        Wire: "messages" | "responses" | "chat" | "gemini";
         /** @description A worker. */
         Worker: {
             /** @description What it does now; empty is idle. */
@@ -5883,7 +5747,7 @@ export interface components {
         };
         /** @description A coding agent on a worker's machine. The program behind it is configured there and nowhere else (D62). */
         WorkerAgent: {
-            /** @description What it can do; what only a newer worker knows of is left out (D61). */
+            /** @description What it can do beyond one prompt and one answer. */
             capabilities?: components["schemas"]["Capability"][];
             /**
              * Format: date-time
@@ -5896,11 +5760,8 @@ export interface components {
             healthy?: boolean;
             /** @description Its id, such as `claude`. */
             id: string;
-            login?: null | components["schemas"]["AgentLogin"];
             /** @description Models it may be asked for. */
             models?: string[];
-            /** @description The versions that its adapter was tested with; null where there are none to test. */
-            tested?: string | null;
             /** @description What its version call printed. */
             version?: string | null;
         };
@@ -7100,8 +6961,6 @@ export interface operations {
                 day?: string;
                 /** @description `json` by default. */
                 format?: "json" | "csv";
-                /** @description `false` leaves the lines out: only how the pools stand and what the lines come to. */
-                lines?: boolean;
                 /** @description Of this run. */
                 run?: string;
             };
@@ -8244,64 +8103,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Listing_Worker"];
-                };
-            };
-            /** @description a problem document: what failed, why, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_providers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Providers"];
-                };
-            };
-            /** @description a problem document: what failed, why, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_providers_name_check: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProviderCheck"];
                 };
             };
             /** @description a problem document: what failed, why, and what to do */

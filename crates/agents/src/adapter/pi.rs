@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use model::agent::{
-    AgentName, Capability,
-    classify::class_of,
-    event::{AgentEvent, EndOutcome, FileChange, SessionFacts, ToolStatus, ToolUse},
-    usage::{Numbers, Usage, UsageReport},
+use model::{
+    agent::{
+        AgentName, Capability,
+        classify::class_of,
+        event::{AgentEvent, EndOutcome, FileChange, SessionFacts, ToolStatus, ToolUse},
+        usage::{Numbers, Usage, UsageReport},
+    },
+    role::Tool,
 };
 use serde_json::Value;
 
@@ -16,6 +19,19 @@ use crate::{
     session::{Mode, Session},
     version::{Tested, Version},
 };
+
+/// What it calls a tool. It has none that shows what was changed.
+const fn own_names(tool: Tool) -> &'static [&'static str] {
+    match tool {
+        Tool::Read => &["read"],
+        Tool::Find => &["find", "ls"],
+        Tool::Grep => &["grep"],
+        Tool::Diff => &[],
+        Tool::Write => &["write"],
+        Tool::Edit => &["edit"],
+        Tool::Run => &["bash"],
+    }
+}
 
 /// The adapter.
 #[derive(Debug)]
@@ -62,15 +78,21 @@ impl Adapter for Pi {
 
     fn launch(&self, session: &Session) -> Launch {
         let mut args: Vec<String> = ["--print", "--mode", "json"].map(str::to_owned).into();
-        let mut option = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
-        if session.mode == Mode::ReadOnly {
-            option("--tools", "read,grep,find,ls");
+        let mut words = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
+        match &session.tools {
+            None if session.mode == Mode::ReadOnly => words(&["--tools", "read,grep,find,ls"]),
+            None => {}
+            Some(only) => {
+                let is_open = |tool: &&Tool| session.mode == Mode::Write || !tool.changes();
+                let names: Vec<&str> = only.iter().filter(is_open).flat_map(|tool| own_names(*tool)).copied().collect();
+                if names.is_empty() { words(&["--no-tools"]) } else { words(&["--tools", &names.join(",")]) }
+            }
         }
         if let Some(model) = &session.model {
-            option("--model", model);
+            words(&["--model", model]);
         }
         if let Some(resume) = &session.resume {
-            option("--session", resume);
+            words(&["--session", resume]);
         }
         let env = [("PI_OFFLINE", "1"), ("PI_TELEMETRY", "0")];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
@@ -227,6 +249,31 @@ impl Lines {
             cost: numbers.dollars(message.pointer("/usage/cost/total")),
             turns: Some(self.turns),
             bad_number: numbers.bad,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::{Agent, Kind};
+
+    // S72: held to tools it has these by its own names and no other, in a session that looks none that changes
+    // anything, and never all for want of a name.
+    #[test]
+    fn it_is_started_with_the_tools_that_are_named() {
+        let told = |mode: Mode, tools: Option<Vec<Tool>>| {
+            let own = std::path::Path::new("/own");
+            let session = Session { mode, tools, ..Session::new(Agent::of(Kind::Pi), "/tree", own, "do it") };
+            Pi.launch(&session).args.split_off(3)
+        };
+        assert!(told(Mode::Write, None).is_empty());
+        assert_eq!(told(Mode::ReadOnly, None), ["--tools", "read,grep,find,ls"]);
+        let some = vec![Tool::Read, Tool::Run, Tool::Find];
+        assert_eq!(told(Mode::Write, Some(some.clone())), ["--tools", "read,bash,find,ls"]);
+        assert_eq!(told(Mode::ReadOnly, Some(some)), ["--tools", "read,find,ls"]);
+        for none in [vec![], vec![Tool::Diff]] {
+            assert_eq!(told(Mode::Write, Some(none)), ["--no-tools"]);
         }
     }
 }

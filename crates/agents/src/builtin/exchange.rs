@@ -85,7 +85,7 @@ impl<'s> Exchange<'s> {
         let request = Request {
             system: SYSTEM.to_owned(),
             messages: vec![Message::User(record.redact(&session.prompt).into_owned())],
-            tools: palette(session.mode),
+            tools: palette(session.mode, session.tools.as_deref()),
             max_output: chosen.provider.max_output,
         };
         Self {

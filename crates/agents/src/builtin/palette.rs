@@ -1,11 +1,12 @@
 //! Which tools there are in a session; what is not in the palette does not exist for it (S37).
 
+use model::role;
 use serde_json::{Value, json};
 
 use crate::{provider::talk::Tool, session::Mode};
 
-/// The tools of a session: all of them, or those that change nothing.
-pub(super) fn palette(mode: Mode) -> Vec<Tool> {
+/// The tools of a session: all of them, or those that change nothing; of these only the ones that are named (S72).
+pub(super) fn palette(mode: Mode, only: Option<&[role::Tool]>) -> Vec<Tool> {
     let mut tools = vec![
         tool(
             "read",
@@ -54,6 +55,9 @@ pub(super) fn palette(mode: Mode) -> Vec<Tool> {
             run(),
         ]);
     }
+    if let Some(only) = only {
+        tools.retain(|tool| only.iter().any(|named| named.name() == tool.name));
+    }
     tools
 }
 
@@ -89,11 +93,18 @@ fn run() -> Tool {
 mod tests {
     use super::*;
 
-    // S37: a session that only looks has nothing that changes anything.
+    // S37: a session that only looks has nothing that changes anything. S72: one that is held to tools has no other, and
+    // every tool that a role can name is there.
     #[test]
     fn a_session_that_looks_has_only_what_looks() {
-        let names = |mode| palette(mode).iter().map(|tool| tool.name).collect::<Vec<_>>();
+        let names = |mode| palette(mode, None).iter().map(|tool| tool.name).collect::<Vec<_>>();
         assert_eq!(names(Mode::ReadOnly), ["read", "find", "grep", "diff"]);
         assert_eq!(names(Mode::Write), ["read", "find", "grep", "diff", "write", "edit", "run"]);
+        assert_eq!(names(Mode::Write), role::Tool::ALL.iter().map(|tool| tool.name()).collect::<Vec<_>>());
+        let held =
+            |mode, only: &[role::Tool]| palette(mode, Some(only)).iter().map(|tool| tool.name).collect::<Vec<_>>();
+        let two = [role::Tool::Edit, role::Tool::Read];
+        assert_eq!((held(Mode::Write, &two), held(Mode::ReadOnly, &two)), (vec!["read", "edit"], vec!["read"]));
+        assert!(held(Mode::Write, &[]).is_empty());
     }
 }

@@ -2,10 +2,12 @@
 
 use std::{fs, path::PathBuf};
 
+use agents::Agent;
 use clap::Subcommand;
-use model::role::Role;
+use model::{code::Code, problem::FieldError, role::Role};
 use serde_json::{Value, json};
 
+use super::agent;
 use crate::{
     api::encode,
     context::Context,
@@ -107,6 +109,8 @@ async fn show(id: &str, context: &Context) -> Result<Exit, Fault> {
     ] {
         say(label, role.text(at));
     }
+    let tools: Vec<&str> = role.list("/tools").iter().filter_map(Value::as_str).collect();
+    say("tools", &tools.join(", "));
     for error in role.list("/errors") {
         say("error", &format!("{} {}", error.text("/pointer"), error.text("/message")));
     }
@@ -121,15 +125,19 @@ async fn show(id: &str, context: &Context) -> Result<Exit, Fault> {
 
 fn check(files: Vec<PathBuf>, context: &Context) -> Result<Exit, Fault> {
     let files = if files.is_empty() { own()? } else { files };
+    let agents = agent::known(context)?;
     let (mut told, mut is_good): (Vec<Value>, bool) = (Vec::new(), true);
     for file in &files {
         let name = file.display().to_string();
         let errors = match fs::read_to_string(file) {
             Ok(text) => {
                 let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-                Role::read(&stem, &text).err().unwrap_or_default()
+                match Role::read(&stem, &text) {
+                    Ok(role) => incapable(&role, &agents).into_iter().collect(),
+                    Err(errors) => errors,
+                }
             }
-            Err(error) => vec![model::problem::FieldError::new("", format!("it cannot be read: {error}"))],
+            Err(error) => vec![FieldError::new("", format!("it cannot be read: {error}"))],
         };
         is_good &= errors.is_empty();
         if !context.out.json {
@@ -152,6 +160,17 @@ fn check(files: Vec<PathBuf>, context: &Context) -> Result<Exit, Fault> {
         context.out.line("there are no role files in .proofhouse/roles");
     }
     Ok(if is_good { Exit::Ok } else { Exit::No })
+}
+
+/// What the role's own agent lacks of what the role needs, as this machine knows it (S72). Of one that is not known
+/// here nothing can be said; a start that gives the role another agent looks again.
+fn incapable(role: &Role, agents: &[Agent]) -> Option<FieldError> {
+    let agent = agents.iter().find(|agent| Some(agent.name.as_str()) == role.agent.as_deref())?;
+    let lacks = role.needs().iter().any(|need| !agent.capabilities().contains(need));
+    lacks.then(|| {
+        let message = format!("cannot be given to the agent {}: it cannot be held to them", agent.name);
+        FieldError::new("/tools", format!("{message} ({})", Code::AgentIncapable))
+    })
 }
 
 /// The role files below the current folder.

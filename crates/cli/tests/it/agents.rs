@@ -49,6 +49,32 @@ fn agents_are_listed_and_checked() {
     assert!(nobody.err.contains("claude, codex"), "{nobody}");
 }
 
+// S72: what an agent can do is told, and a role whose agent cannot be held to its tools is no good role here.
+#[test]
+fn a_role_is_checked_against_what_its_agent_can() {
+    let house = House::new();
+    let mine = program(&house, "mine", "cat");
+    declare(&house, &format!("mine=command:{mine}\n"));
+    let checked = house.json(["agent", "check", "mine", "--json"]);
+    assert_eq!(checked["items"][0]["capabilities"], serde_json::json!([]));
+    house.run(["agent", "check", "scripted"]).said("usage");
+    let file = house.at("held.md");
+    let role = |agent: &str| {
+        let text = format!(
+            "---\nid: held\ntitle: T\nversion: 1.0.0\ncategory: role\nuse_case: tests\n{agent}timeout_s: 60\n\
+             output: worktree\nintent: implement\ntools:\n  - read\n  - edit\n---\nDo it.\n"
+        );
+        fs::write(&file, text).unwrap();
+        house.run(["role", "check", file.to_str().unwrap()])
+    };
+    let refused = role("agent: mine\n");
+    assert!(refused.code == 1 && refused.out.contains("PH-3011") && refused.out.contains("agent mine"), "{refused}");
+    for fine in ["agent: pi\n", "agent: not-of-this-machine\n", ""] {
+        let ran = role(fine);
+        assert_eq!(ran.code, 0, "{fine}: {ran}");
+    }
+}
+
 // A file that is wrong, or that others may write, is not guessed around.
 #[test]
 fn declarations_are_read_strictly() {

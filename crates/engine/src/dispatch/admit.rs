@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::{
     actor::Actor,
+    agent::Capability,
     code::Code,
     dispatch::DispatchConfig,
     issue::{Execution, work_key},
@@ -12,7 +13,7 @@ use model::{
     policy::Policy,
     problem::Problem,
     role::{Catalogue, NotSelectable, Role},
-    worker::Sharing,
+    worker::{Advertised, Sharing},
 };
 use serde_json::json;
 use store::{Tx, Worker};
@@ -50,9 +51,18 @@ pub(super) async fn admit(tx: &mut Tx, ask: &Admission<'_>) -> Result<Admitted, 
     comments::admit(tx, ask, &config).await?;
     let (role, snapshot) = choose(ask, &mut config, &survey, old.as_ref())?;
     let remote = advertised(tx).await?;
-    let because = allow(&mut config, &policy, role.as_ref(), survey.offered.iter().chain(&remote), denied)?;
+    let known: Vec<&Advertised> = survey.offered.iter().chain(&remote).collect();
+    let offered = known.iter().filter(|agent| agent.healthy).map(|agent| &agent.id);
+    let because = allow(&mut config, &policy, role.as_ref(), offered, denied)?;
+    let needs = role.as_ref().map_or(&[][..], Role::needs);
+    if let Some(agent) = &config.agent {
+        capable(agent, needs, &known)?;
+    }
+    if role.is_some() && policy.require_sandbox && !survey.fences {
+        fenced(config.agent.as_deref(), &remote)?;
+    }
     if let (Some(name), Some(agent), None) = (&config.worker, &config.agent, &old) {
-        pinned(tx, ask, name, agent).await?;
+        pinned(tx, ask, name, agent, needs).await?;
     }
     let base = old.as_ref().map_or(survey.base, |old| old.base.clone());
     let base_name = old.as_ref().map_or(survey.base_name, |old| old.base_name.clone());
@@ -107,7 +117,13 @@ pub(super) async fn admit(tx: &mut Tx, ask: &Admission<'_>) -> Result<Admitted, 
 }
 
 /// Whether the worker that a person named can do it at all; whether it is there now is no matter (D12).
-async fn pinned(tx: &mut Tx, ask: &Admission<'_>, name: &str, agent: &str) -> Result<(), Problem> {
+async fn pinned(
+    tx: &mut Tx,
+    ask: &Admission<'_>,
+    name: &str,
+    agent: &str,
+    needs: &[Capability],
+) -> Result<(), Problem> {
     let starter = match ask.actor {
         Actor::Person { id, .. } => Some(*id),
         Actor::Token { .. } | Actor::Worker { .. } | Actor::Run { .. } | Actor::System => None,
@@ -130,7 +146,27 @@ async fn pinned(tx: &mut Tx, ask: &Admission<'_>, name: &str, agent: &str) -> Re
     if !named.iter().any(|worker| worker.revoked_at.is_none() && has_agent(worker)) {
         return Err(refused(format!("the worker {name} does not have the agent {agent}")));
     }
-    Ok(())
+    let known: Vec<&Advertised> =
+        named.iter().filter(|worker| worker.revoked_at.is_none()).flat_map(|worker| &worker.said.agents).collect();
+    capable(agent, needs, &known)
+}
+
+/// Whether an agent can do what its role needs, as far as anybody has said what it can (S72). One that no worker has
+/// yet may turn out to: its task is given only to a worker whose agent can.
+fn capable(agent: &str, needs: &[Capability], known: &[&Advertised]) -> Result<(), Problem> {
+    let can = |one: &Advertised| needs.iter().all(|need| one.capabilities.contains(need));
+    let (named, others): (Vec<&Advertised>, Vec<&Advertised>) = known.iter().partition(|one| one.id == agent);
+    if named.is_empty() || named.iter().any(|one| can(one)) {
+        return Ok(());
+    }
+    let mut able: Vec<&str> = others.into_iter().filter(|one| can(one)).map(|one| one.id.as_str()).collect();
+    able.sort_unstable();
+    able.dedup();
+    let instead =
+        if able.is_empty() { "no agent that is known can".to_owned() } else { format!("{} can", able.join(", ")) };
+    let message = format!("{agent} cannot be held to the tools that the role names; {instead}");
+    let needs: Vec<&str> = needs.iter().map(|need| need.name()).collect();
+    Err(Problem::new(Code::AgentIncapable, message).with("agent", agent).with("needs", needs).with("able", able))
 }
 
 /// The role as it is at the start (D30): the request's, else the issue's; a run that applies a stored result again
@@ -175,8 +211,19 @@ fn choose(
         output: role.output,
         intent: role.intent,
         write_paths: role.write_paths.clone(),
+        tools: role.tools.clone(),
     };
     Ok((Some(role.clone()), snapshot))
+}
+
+/// Whether a machine that could fence the agent in may have it, where the plane's own cannot (X20). What a remote
+/// machine can is found out there: it does not start the agent unfenced.
+fn fenced(agent: Option<&str>, remote: &[Advertised]) -> Result<(), Problem> {
+    if remote.iter().any(|one| Some(one.id.as_str()) == agent) {
+        return Ok(());
+    }
+    let message = "the policy has `require_sandbox`, and this machine cannot fence an agent in";
+    Err(Problem::new(Code::SandboxRequired, message).with("rule", "require_sandbox"))
 }
 
 /// Fills in what request and role leave open, and refuses what the policy does not allow (D33, D35).
@@ -221,12 +268,11 @@ fn allow<'o>(
     Ok(because)
 }
 
-/// The agents that workers on other machines say they have, and that are well.
-async fn advertised(tx: &mut Tx) -> Result<Vec<String>, Problem> {
+/// The agents that workers on other machines say they have.
+async fn advertised(tx: &mut Tx) -> Result<Vec<Advertised>, Problem> {
     let is_remote = |worker: &Worker| worker.revoked_at.is_none() && worker.owner.is_some();
     let workers = tx.workers().await?.into_iter().filter(is_remote);
-    let agents = workers.flat_map(|worker| worker.said.agents).filter(|agent| agent.healthy);
-    Ok(agents.map(|agent| agent.id).collect())
+    Ok(workers.flat_map(|worker| worker.said.agents).collect())
 }
 
 /// The agent where neither request nor role names one, and why (D11, S73): the project's own, which is the first of its
@@ -249,6 +295,39 @@ fn default_agent(allowed: &[String], is_offered: impl Fn(&str) -> bool) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn agent(id: &str, capabilities: &[Capability]) -> Advertised {
+        let text = json!({"id": id, "healthy": true, "capabilities": capabilities});
+        serde_json::from_value(text).unwrap()
+    }
+
+    // S72: an agent that is known to lack what the role needs is refused and the able ones are named; one of the same
+    // name that has it, somewhere, will do; of one that nobody has yet nothing is known.
+    #[test]
+    fn an_agent_that_lacks_what_the_role_needs_is_refused() {
+        use Capability::{Palette, Resume, Usage};
+        let all = [agent("codex", &[Resume, Usage]), agent("pi", &[Palette]), agent("builtin", &[Palette, Usage])];
+        let known: Vec<&Advertised> = all.iter().collect();
+        let refused = capable("codex", &[Palette], &known).unwrap_err();
+        assert_eq!((refused.code, refused.code.status()), (Code::AgentIncapable, 422));
+        assert_eq!((&refused.facts["needs"], &refused.facts["able"]), (&json!(["palette"]), &json!(["builtin", "pi"])));
+        assert!(refused.message.contains("builtin, pi can"), "{}", refused.message);
+        for (name, needs) in [("codex", &[][..]), ("pi", &[Palette][..]), ("opencode", &[Palette])] {
+            capable(name, needs, &known).unwrap();
+        }
+        let elsewhere = agent("codex", &[Palette]);
+        capable("codex", &[Palette], &[&all[0], &elsewhere]).unwrap();
+        assert!(capable("codex", &[Palette], &[&all[0]]).unwrap_err().message.contains("no agent that is known can"));
+    }
+
+    // X20, S76: where the plane's machine cannot fence an agent in, a run that requires it is refused at its start,
+    // unless another machine has the agent.
+    #[test]
+    fn a_required_sandbox_that_is_not_there_is_refused() {
+        let refused = fenced(Some("claude"), &[agent("codex", &[])]).unwrap_err();
+        assert_eq!((refused.code, refused.code.status()), (Code::SandboxRequired, 422));
+        fenced(Some("codex"), &[agent("codex", &[])]).unwrap();
+    }
 
     // D11, S73: in this order, and never one that the policy does not allow.
     #[test]

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use model::{
+    agent::Capability,
     code::Code,
     dispatch::{DispatchConfig, Report, config::TIMEOUT_S},
     failure::{Failure, FailureCode},
@@ -17,6 +18,7 @@ use model::{
     run::{Run, RunEvent, RunKind, RunStatus},
     task::{Task, TaskState},
     time::Timestamp,
+    worker::label_of_capability,
 };
 use serde_json::{Value, json};
 use store::{Artifact, NewTask, RunChange, Tx};
@@ -51,8 +53,8 @@ impl Kind for Dispatch {
         Box::pin(async move {
             let config = DispatchConfig::read(&ask.config)?;
             let project = engine.project(&ask.project.to_string()).await?;
-            let offered = self.offered();
-            Ok(json!(Survey { offered, ..survey(&project, config.base.as_deref()).await? }))
+            let (offered, fences) = (self.offered(), self.fences(engine.data().root()).await);
+            Ok(json!(Survey { offered, fences, ..survey(&project, config.base.as_deref()).await? }))
         })
     }
 
@@ -403,6 +405,10 @@ async fn agent_task(tx: &mut Tx, run: &Run, config: &DispatchConfig, detail: &De
     let missing = || Problem::new(Code::Internal, "the run has not been prepared");
     let agent = config.agent.clone().ok_or_else(missing)?;
     let mut labels = vec![label_of(&agent)];
+    if detail.role.tools.is_some() {
+        // Workers whose agent of this name cannot be held to them are never given it, whatever they are (S72).
+        labels.push(label_of_capability(&agent, Capability::Palette));
+    }
     labels.extend(config.worker.iter().map(|worker| format!("worker:{worker}")));
     if agent == "builtin" {
         labels.push(LLM.to_owned());
@@ -417,6 +423,7 @@ async fn agent_task(tx: &mut Tx, run: &Run, config: &DispatchConfig, detail: &De
         role: detail.role.id.clone(),
         output: detail.role.output,
         intent: detail.role.intent,
+        tools: detail.role.tools.clone(),
         agent,
         model: config.model.clone(),
         prompt: detail.prompt.ok_or_else(missing)?,

@@ -45,6 +45,7 @@ use model::{
     problem::Problem,
     worker::Advertised,
 };
+use tokio::sync::OnceCell;
 
 use crate::Engine;
 
@@ -69,6 +70,8 @@ pub struct Dispatch {
     agents: Vec<Agent>,
     /// What is known of them now: at first which are here, later how they are.
     advertised: Mutex<Vec<Advertised>>,
+    /// Whether an agent can be fenced in on this machine, once that was tried.
+    fences: OnceCell<bool>,
 }
 
 impl Dispatch {
@@ -82,7 +85,7 @@ impl Dispatch {
         // How they are shows when they are looked at.
         let here = agents.iter().filter(|agent| agents::is_here(agent, &environment));
         let advertised = Mutex::new(here.map(|agent| agents::unseen(agent, &environment)).collect());
-        Ok(Self { agents, advertised })
+        Ok(Self { agents, advertised, fences: OnceCell::new() })
     }
 
     /// The agents that the embedded worker has, as they were when they were last looked at.
@@ -133,11 +136,15 @@ impl Dispatch {
         }
     }
 
+    /// Whether an agent can be fenced in on this machine (X20). Tried once.
+    async fn fences(&self, folder: &Path) -> bool {
+        *self.fences.get_or_init(|| exec::sandbox::can_fence(folder)).await
+    }
+
     /// The agents that are here as things stand: a program that lies there, a model that can be asked.
-    pub fn offered(&self) -> Vec<String> {
+    pub fn offered(&self) -> Vec<Advertised> {
         let environment = exec::environment::inherited();
-        let here = self.agents.iter().filter(|agent| agents::is_here(agent, &environment));
-        here.map(|agent| agent.name.to_string()).collect()
+        self.agents.iter().filter(|agent| agents::is_here(agent, &environment)).map(here).collect()
     }
 }
 

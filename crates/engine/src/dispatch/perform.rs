@@ -30,7 +30,7 @@ use model::{
     journal::{Edge, Level, NewEntry},
     ledger::Spent,
     limits,
-    role::{Intent, Output},
+    role::{Output, may_write},
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -309,17 +309,14 @@ impl Performance<'_> {
             files.writable.extend(git_dirs);
             files.readable.push(context_file.clone());
         }
-        let mode = if task.output == Output::Worktree || task.intent == Intent::Implement {
-            Mode::Write
-        } else {
-            Mode::ReadOnly
-        };
+        let mode = if may_write(task.output, task.intent) { Mode::Write } else { Mode::ReadOnly };
         Session {
             model: task.model.clone(),
             context_file: Some(context_file),
             run: Some(task.run),
             role: Some(task.role.to_string()),
             mode,
+            tools: task.tools.clone(),
             asks: task.asks,
             limits: Limits {
                 wall: Duration::from_secs(task.timeout_s.into()),

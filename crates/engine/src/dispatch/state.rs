@@ -11,7 +11,7 @@ use model::{
     id::{IssueId, QuestionId, RunId},
     problem::Problem,
     proof::tree::ObjectId,
-    role::{Intent, Origin, Output, Role, RoleId},
+    role::{Intent, Origin, Output, Role, RoleId, Tool},
     run::Run,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -49,6 +49,9 @@ pub struct RoleOfRun {
     /// The only paths it may write, where it may not write all that the policy allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_paths: Option<Vec<String>>,
+    /// The only tools its agent has, where it does not have all (S72).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Tool>>,
 }
 
 /// The issue of a run as it was at its start.
@@ -224,6 +227,9 @@ pub struct AgentTask {
     pub output: Output,
     /// What kind of work it is.
     pub intent: Intent,
+    /// The only tools it has, where it does not have all (S72).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Tool>>,
     /// The agent.
     pub agent: String,
     /// Its model.

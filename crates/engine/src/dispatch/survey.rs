@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use exec::git::Repository;
-use model::{code::Code, problem::Problem, project::Project, proof::tree::ObjectId};
+use model::{code::Code, problem::Problem, project::Project, proof::tree::ObjectId, worker::Advertised};
 use serde::{Deserialize, Serialize};
 
 use super::roles;
@@ -23,7 +23,10 @@ pub struct Survey {
     pub unavailable: Option<String>,
     /// The agents that are on the plane's own machine.
     #[serde(default)]
-    pub offered: Vec<String>,
+    pub offered: Vec<Advertised>,
+    /// Whether an agent can be fenced in there.
+    #[serde(default)]
+    pub fences: bool,
 }
 
 /// Looks. A repository that is not there is no refusal: the run says what became of that (D48).

@@ -122,3 +122,31 @@ async fn follow_ups_are_filed_once_each() {
     assert_eq!(told, [(kind, Some(run.id), Some(1)), (kind, Some(run.id), Some(2))]);
     assert_eq!(one.issue.source, model::issue::IssueSource::Followup);
 }
+
+// S72: a role that names tools is refused with an agent that cannot be held to them, with the agents that can; nothing
+// of it is stored. Asked for by name or chosen by the project, it is the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_with_tools_needs_an_agent_that_can_be_held_to_them() {
+    let house = House::with(&[("worker", "echo more >> a.txt")]).await;
+    let role = "---\nid: held\ntitle: T\nversion: 1.0.0\ncategory: role\nuse_case: tests\ntimeout_s: 60\noutput: worktree\n\
+                intent: implement\ntools:\n  - read\n  - edit\n---\n{{issue.title}}\n";
+    std::fs::write(house.repo().join(".proofhouse/roles/held.md"), role).unwrap();
+    git(&house.repo(), &["add", "-A"]);
+    git(&house.repo(), &["commit", "-q", "-m", "a role with tools"]);
+    let issue = house.issue("Held").await;
+    for config in [json!({"role": "held", "agent": "worker"}), json!({"role": "held"})] {
+        let refused = house.start(issue, config).await.unwrap_err();
+        assert_eq!((refused.code, &refused.facts["agent"]), (Code::AgentIncapable, &json!("worker")), "{refused:?}");
+    }
+    // Nobody has this one, so nobody knows; its task is for a worker whose agent can.
+    let config = json!({"role": "held", "agent": "other", "queue_timeout_s": 3});
+    let run = house.start(issue, config).await.unwrap().run.id;
+    let waiting = house.until(run, |run| run.phase == "waiting_for_worker").await;
+    let told = house.engine.waiting_for(&waiting).await.unwrap().unwrap();
+    assert_eq!(told.labels, ["agent:other", "agent:other:palette"]);
+    house.engine.cancel(run, &owner()).await.unwrap();
+    house.ended(run).await;
+    // Without them any agent will do.
+    let run = house.start(issue, json!({"role": "by-worktree", "agent": "worker"})).await.unwrap().run.id;
+    assert_eq!(house.ended(run).await.0.verdict.as_deref(), Some("applied"));
+}

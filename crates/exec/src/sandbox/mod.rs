@@ -10,6 +10,7 @@
 //! process from talking to a local service through a socket file whose permissions let it.
 
 mod enter;
+mod reached;
 mod rules;
 
 use std::{
@@ -23,6 +24,8 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+
+pub use reached::can_fence;
 
 pub(crate) use enter::{Achieved, Step, enter, write_file};
 

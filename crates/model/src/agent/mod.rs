@@ -81,6 +81,33 @@ pub enum Capability {
     Interrupt,
 }
 
+impl Capability {
+    /// All of them.
+    pub const ALL: &[Self] =
+        &[Self::Resume, Self::Palette, Self::HostTools, Self::Approvals, Self::Usage, Self::Steer, Self::Interrupt];
+
+    /// Those that a role can need of its agent (S72); tasks ask for them by label.
+    pub const NEEDED: &[Self] = &[Self::Palette];
+
+    /// Its name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Resume => "resume",
+            Self::Palette => "palette",
+            Self::HostTools => "host_tools",
+            Self::Approvals => "approvals",
+            Self::Usage => "usage",
+            Self::Steer => "steer",
+            Self::Interrupt => "interrupt",
+        }
+    }
+
+    /// The capability with this name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|capability| capability.name() == name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

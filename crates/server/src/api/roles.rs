@@ -6,7 +6,7 @@ use model::{
     issue::IssueName,
     problem::{FieldError, Problem},
     proof::tree::ObjectId,
-    role::{self, Category, Intent, Listed, Origin, Output, Suggestion},
+    role::{self, Category, Intent, Listed, Origin, Output, Suggestion, Tool},
 };
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -71,6 +71,8 @@ pub struct RoleView {
     intent: Option<Intent>,
     /// The only paths it may write.
     write_paths: Option<Vec<String>>,
+    /// The only tools its agent has; null is all that its work allows.
+    tools: Option<Vec<Tool>>,
     /// The digest of its file.
     digest: Option<model::digest::Digest>,
     /// The prompt; only where one role is asked for.
@@ -98,6 +100,7 @@ impl RoleView {
             output: role.map(|role| role.output),
             intent: role.map(|role| role.intent),
             write_paths: role.and_then(|role| role.write_paths.clone()),
+            tools: role.and_then(|role| role.tools.clone()),
             digest: role.map(|role| role.digest),
             prompt: role.filter(|_| with_prompt).map(|role| role.prompt.clone()),
             errors: listed.errors.clone(),

@@ -39,13 +39,13 @@ pub async fn run(name: Option<&str>, context: &Context) -> Result<Exit, Fault> {
                 json!({
                     "name": agent.name, "kind": agent.kind.name(), "state": probed.readiness.name(),
                     "usable": probed.readiness.is_usable(), "version": probed.version.map(|version| version.to_string()),
-                    "program": probed.program, "words": probed.words, "login": login(agent),
+                    "program": probed.program, "capabilities": agent.capabilities(), "words": probed.words, "login": login(agent),
                 })
             })
             .collect();
         context.out.document(&json!({"ok": !is_bad, "items": items}));
     } else {
-        let mut table = Table::new(&["AGENT", "STATE", "LOGIN", "WHAT"]);
+        let mut table = Table::new(&["AGENT", "STATE", "LOGIN", "CAN", "WHAT"]);
         for (agent, probed) in &found {
             let state = cell(tone(probed), probed.readiness.name());
             let login = match login(agent) {
@@ -54,7 +54,9 @@ pub async fn run(name: Option<&str>, context: &Context) -> Result<Exit, Fault> {
                 Some(Login::Nothing) if probed.program.is_some() => cell(Tone::Unsure, "none found"),
                 Some(Login::Nothing) | None => cell(Tone::Dim, "-"),
             };
-            table.row([cell(Tone::Bold, agent.name.as_str()), state, login, plain(&probed.words)]);
+            let can: Vec<&str> = agent.capabilities().iter().map(|capability| capability.name()).collect();
+            let can = plain(can.join(" "));
+            table.row([cell(Tone::Bold, agent.name.as_str()), state, login, can, plain(&probed.words)]);
         }
         table.print(&context.out);
     }

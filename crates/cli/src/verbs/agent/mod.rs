@@ -44,7 +44,7 @@ impl Verb {
 }
 
 /// The agents of this machine.
-fn known(context: &Context) -> Result<Vec<Agent>, Fault> {
+pub(super) fn known(context: &Context) -> Result<Vec<Agent>, Fault> {
     declared_in(&context.place.data).map_err(|error| Fault::usage(error.to_string()))
 }
 
