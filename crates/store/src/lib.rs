@@ -40,6 +40,7 @@ mod ready;
 mod requirement;
 mod retention;
 mod run;
+mod run_list;
 mod sql;
 mod sqlite;
 mod store;
@@ -74,7 +75,8 @@ pub use question::QuestionEnd;
 pub use ready::NewTask;
 pub use requirement::{KeptRequirement, Order, RequirementFilter};
 pub use retention::Retention;
-pub use run::{Due, OpenTasks, RunChange, RunFilter};
+pub use run::{Due, OpenTasks, RunChange};
+pub use run_list::RunFilter;
 pub use store::Store;
 pub use task::{TaskChange, TaskFilter};
 pub use token::{Person, Token};
@@ -118,6 +120,7 @@ fn statements() -> Vec<&'static [sql::Sql]> {
         requirement::STATEMENTS,
         retention::STATEMENTS,
         run::STATEMENTS,
+        run_list::STATEMENTS,
         task::STATEMENTS,
         token::STATEMENTS,
         verify::STATEMENTS,

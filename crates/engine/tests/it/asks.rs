@@ -18,7 +18,7 @@ use proofhouse_engine::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::dispatch::{House, owner};
+use super::house::{House, owner};
 
 /// Reads the first line, says that it is ready under a session, and has `ask`, which prints a request and reads the
 /// answer into `$a`.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use store::LedgerFilter;
 
 use super::{
-    dispatch::{House, git, owner},
+    house::{House, git, owner},
     models::{Answer, Models},
 };
 

@@ -11,7 +11,7 @@ use std::{
 use proofhouse_engine::dispatch::{AgentTask, Clones};
 use serde_json::json;
 
-use crate::dispatch::git;
+use crate::house::git;
 
 /// Serves repositories below a folder, as a forge would.
 struct Forge {

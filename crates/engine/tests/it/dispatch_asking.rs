@@ -4,7 +4,7 @@ use model::{code::Code, dispatch::NewChangeComment, failure::FailureCode, id::Ru
 use proofhouse_engine::Submitted;
 use serde_json::{Value, json};
 
-use crate::dispatch::{House, git, owner};
+use crate::house::{House, git, owner};
 
 fn on(path: &str, line: u32, body: &str) -> NewChangeComment {
     serde_json::from_value(json!({"path": path, "side": "after", "line": line, "quoted": "x", "body": body})).unwrap()

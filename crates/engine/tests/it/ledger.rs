@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use store::{ClaimRequest, LedgerFilter};
 use uuid::Uuid;
 
-use super::dispatch::{House, owner};
+use super::house::{House, owner};
 
 /// Says what it cost, in billionths.
 fn priced(nanos: i64) -> String {

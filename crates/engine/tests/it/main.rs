@@ -8,6 +8,7 @@ mod clones;
 mod data_folder;
 mod dispatch;
 mod dispatch_asking;
+mod house;
 mod ledger;
 #[path = "../../../testkit/src/models/mod.rs"]
 #[expect(
