@@ -64,8 +64,7 @@ impl Engine {
                 let (ask, kind, survey) = (ask.clone(), kind.clone(), survey.clone());
                 Box::pin(async move {
                     if let Some(before) = once::answered::<Answered>(tx, ask.once.as_ref(), now).await? {
-                        let run = tx.run(before.run).await?.ok_or_else(Problem::not_found)?;
-                        return Ok(Submitted { run, joined: before.joined, covers: before.covers });
+                        return before.again(tx).await;
                     }
                     let submitted = start(tx, &ask, &*kind, &survey, id, now).await?;
                     let answer = Answered { run: submitted.run.id, joined: submitted.joined, covers: submitted.covers };
@@ -80,10 +79,18 @@ impl Engine {
 
 /// What is kept under an idempotency key: enough to give the first answer again.
 #[derive(Serialize, Deserialize)]
-struct Answered {
-    run: RunId,
-    joined: bool,
-    covers: Option<bool>,
+pub(crate) struct Answered {
+    pub(crate) run: RunId,
+    pub(crate) joined: bool,
+    pub(crate) covers: Option<bool>,
+}
+
+impl Answered {
+    /// The first answer again.
+    pub(crate) async fn again(self, tx: &mut Tx) -> Result<Submitted, Problem> {
+        let run = tx.run(self.run).await?.ok_or_else(Problem::not_found)?;
+        Ok(Submitted { run, joined: self.joined, covers: self.covers })
+    }
 }
 
 async fn start(

@@ -3,6 +3,7 @@
 use model::{
     dispatch::ChangeComment,
     id::{CommentId, IssueId, RunId},
+    time::Timestamp,
 };
 
 use crate::{
@@ -22,6 +23,8 @@ statements! {
     OF_IDS => sqlite "SELECT body, sent FROM change_comment WHERE id IN (SELECT unhex(value) FROM json_each($1))
         ORDER BY id",
         postgres "SELECT body, sent FROM change_comment WHERE id = ANY($1) ORDER BY id";
+    QUEUED = "SELECT body, sent FROM change_comment WHERE issue = $1 AND sent IS NULL ORDER BY id";
+    QUEUE = "UPDATE change_comment SET body = $2 WHERE id = $1 AND sent IS NULL";
     SEND = "UPDATE change_comment SET sent = $2 WHERE id = $1 AND sent IS NULL";
     DELETE = "DELETE FROM change_comment WHERE id = $1 AND run = $2 AND sent IS NULL";
 }
@@ -58,6 +61,20 @@ impl Tx {
         limit: u32,
     ) -> Result<Vec<ChangeComment>, StoreError> {
         self.query(&OF_ISSUE, &[issue.into(), after.into(), limit.into()]).await?.into_iter().map(comment).collect()
+    }
+
+    /// What waits for the next agent that works on an issue, the oldest first. Of those that were not told yet, of
+    /// which an issue has few.
+    pub async fn change_comments_queued(&mut self, issue: IssueId) -> Result<Vec<ChangeComment>, StoreError> {
+        let rows = self.query(&QUEUED, &[issue.into()]).await?;
+        let unsent: Vec<ChangeComment> = rows.into_iter().map(comment).collect::<Result<_, _>>()?;
+        Ok(unsent.into_iter().filter(|comment| comment.queued.is_some()).collect())
+    }
+
+    /// Says that a comment that nobody was told yet waits for the next agent.
+    pub async fn change_comment_queue(&mut self, comment: &ChangeComment, at: Timestamp) -> Result<(), StoreError> {
+        let body = Value::json(&ChangeComment { sent: None, queued: Some(at), ..comment.clone() });
+        self.exec(&QUEUE, &[comment.id.into(), body]).await.map(drop)
     }
 
     /// Says that a comment was sent to a run; whether it had not been before.

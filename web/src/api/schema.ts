@@ -1070,8 +1070,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send the comments on a run that has ended: a new run goes on from what it made, and its agent is told. Each
-         *     comment is sent once. Exactly once per `Idempotency-Key`.
+         * Send the comments on a run: a new run goes on from what it made, and its agent is told. While a run is at work on the
+         *     issue, that run is answered as joined, and the comments wait for the next prompt that is made for the issue. Each
+         *     comment is told once. Exactly once per `Idempotency-Key`.
          */
         post: operations["post_runs_run_change_comments_send"];
         delete?: never;
@@ -2344,6 +2345,7 @@ export interface components {
             line: number;
             /** @description The file. */
             path: string;
+            queued?: null | components["schemas"]["Timestamp"];
             /** @description The line's own text. */
             quoted: string;
             /** @description The run that made the difference. */
@@ -3563,6 +3565,7 @@ export interface components {
                 line: number;
                 /** @description The file. */
                 path: string;
+                queued?: null | components["schemas"]["Timestamp"];
                 /** @description The line's own text. */
                 quoted: string;
                 /** @description The run that made the difference. */
@@ -8444,6 +8447,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description kept for the next prompt; a run is at work */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Started"];
+                };
+            };
             /** @description started; see Location */
             202: {
                 headers: {

@@ -1,5 +1,9 @@
 //! Comments on lines of what a run made: said while one reads, sent together, and told to the agent of the next run
 //! (S92). They are marked as sent in the transaction that stores that run, so that each is sent once.
+//!
+//! Sent while a run is at work on the issue they are a message that waits (S32): no agent takes words in the middle of
+//! its work, so the next prompt that is made for the issue tells them. That is the run's own, where it is not made yet,
+//! else the next run's. They are marked in the transaction that stores that prompt: whoever dies before it makes another.
 
 use model::{
     actor::Actor,
@@ -17,8 +21,8 @@ use super::Detail;
 use crate::{
     Engine, Once,
     kind::Admission,
-    once, runs,
-    submit::{Submit, Submitted},
+    once,
+    submit::{Answered, Submit, Submitted},
 };
 
 /// These comments, as the agent is told of them.
@@ -31,6 +35,20 @@ pub(super) async fn of(engine: &Engine, ids: &[CommentId]) -> Result<Vec<ChangeC
             Box::pin(async move { Ok(tx.change_comments_by_id(&ids).await?) })
         })
         .await
+}
+
+/// What waits for the next agent that works on an issue.
+pub(super) async fn queued(engine: &Engine, issue: IssueId) -> Result<Vec<ChangeComment>, Problem> {
+    engine.store().read(move |tx| Box::pin(async move { Ok(tx.change_comments_queued(issue).await?) })).await
+}
+
+/// Marks what a prompt told, in the transaction that stores the prompt.
+pub(super) async fn delivered(tx: &mut Tx, run: RunId, told: &[CommentId]) -> Result<Option<NewEntry>, Problem> {
+    for comment in told {
+        tx.change_comment_send(*comment, run).await?;
+    }
+    let said = json!({"comments": told, "state": "delivered"});
+    Ok((!told.is_empty()).then(|| NewEntry::new("person.message", said)))
 }
 
 /// Takes the comments of a request: those that were not sent yet are sent now, to the run that is being stored. A run
@@ -91,6 +109,7 @@ impl Engine {
             actor: by.clone(),
             at: now,
             sent: None,
+            queued: None,
         };
         let project = run.project;
         self.store()
@@ -128,15 +147,12 @@ impl Engine {
         self.store()
             .write(move |tx| {
                 Box::pin(async move {
-                    if tx.change_comment_delete(comment, run).await? {
+                    let found = tx.change_comments(run).await?.into_iter().find(|one| one.id == comment);
+                    let found = found.ok_or_else(Problem::not_found)?;
+                    if found.queued.is_none() && tx.change_comment_delete(comment, run).await? {
                         return Ok(());
                     }
-                    let is_there = tx.change_comments(run).await?.iter().any(|one| one.id == comment);
-                    if is_there {
-                        Err(Problem::new(Code::WrongState, "it was sent"))
-                    } else {
-                        Err(Problem::not_found())
-                    }
+                    Err(Problem::new(Code::WrongState, "it was sent"))
                 })
             })
             .await
@@ -157,21 +173,22 @@ impl Engine {
             .await
     }
 
-    /// Sends what was said and not sent yet: a new run goes on from what this one made, and its agent is told.
+    /// Sends what was said and not sent yet: a new run goes on from what this one made, and its agent is told. While a
+    /// run is at work on the issue it waits for the next prompt instead, and that run is answered as joined.
     ///
     /// # Errors
-    /// 409 while the run goes on, when nothing is to be sent, and as a start.
+    /// 409 when nothing is to be sent, and as a start.
     pub async fn send_change_comments(
         &self,
         run: &Run,
         once: Option<Once>,
         actor: Actor,
     ) -> Result<Submitted, Problem> {
-        is_dispatch(run)?;
-        if !run.status.is_terminal() {
-            return Err(runs::wrong_state(run, "comments are sent when it has ended"));
-        }
+        let issue = is_dispatch(run)?;
         let id: RunId = run.id;
+        if let Some(submitted) = self.queue_change_comments(id, issue, once.clone(), actor.clone()).await? {
+            return Ok(submitted);
+        }
         let unsent: Vec<CommentId> = self
             .store()
             .read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.change_comments(id).await?) }))
@@ -200,5 +217,53 @@ impl Engine {
             issue: run.issue,
         })
         .await
+    }
+
+    /// Keeps what was said on a run for the next prompt, where a run is at work on the issue.
+    async fn queue_change_comments(
+        &self,
+        of: RunId,
+        issue: IssueId,
+        once: Option<Once>,
+        actor: Actor,
+    ) -> Result<Option<Submitted>, Problem> {
+        let now = self.now();
+        self.store()
+            .write(move |tx| {
+                let (once, actor) = (once.clone(), actor.clone());
+                Box::pin(async move {
+                    if let Some(before) = once::answered::<Answered>(tx, once.as_ref(), now).await? {
+                        return before.again(tx).await.map(Some);
+                    }
+                    let Some(found) = tx.run_working_on(issue).await? else { return Ok(None) };
+                    // Its end takes the same lock: either it is still at work, or the comments begin a run of their own.
+                    let Some(active) = tx.run_lock(found.id).await?.filter(|run| !run.status.is_terminal()) else {
+                        return Ok(None);
+                    };
+                    let unsent: Vec<ChangeComment> = tx
+                        .change_comments(of)
+                        .await?
+                        .into_iter()
+                        .filter(|comment| comment.sent.is_none() && comment.queued.is_none())
+                        .collect();
+                    if unsent.is_empty() {
+                        return Err(Problem::new(Code::WrongState, "there is no comment that was not sent yet"));
+                    }
+                    for comment in &unsent {
+                        tx.change_comment_queue(comment, now).await?;
+                    }
+                    let comments: Vec<CommentId> = unsent.iter().map(|comment| comment.id).collect();
+                    let said = json!({"comments": comments, "state": "queued", "actor": actor});
+                    let said = NewEntry::new("person.message", said);
+                    tx.journal_append(StreamId::Run(active.id), &[said], now).await?;
+                    let facts = json!({"issue": issue, "run": of, "queued": comments, "actor": actor});
+                    let facts = NewEntry::new("issue.commented", facts);
+                    tx.journal_append(StreamId::Project(active.project), &[facts], now).await?;
+                    let answer = Answered { run: active.id, joined: true, covers: None };
+                    once::answer(tx, once.as_ref(), 200, &answer).await?;
+                    Ok(Some(Submitted { run: active, joined: true, covers: None }))
+                })
+            })
+            .await
     }
 }

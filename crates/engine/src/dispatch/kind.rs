@@ -25,7 +25,7 @@ use store::{Artifact, NewTask, RunChange, Tx};
 use uuid::Uuid;
 
 use super::{
-    Clones, Dispatch, LLM, QUEUE, admit, apply, asks, label_of,
+    Clones, Dispatch, LLM, QUEUE, admit, apply, asks, comments, label_of,
     perform::{Place, perform},
     planner::{self, Command, State},
     port::Inside,
@@ -274,6 +274,7 @@ impl Dispatch {
             });
             entries.push(NewEntry::new("artifact.added", data));
         }
+        entries.extend(comments::delivered(tx, run.id, &prepared.told).await?);
         tx.journal_append(StreamId::Run(run.id), &entries, now).await?;
         detail.context = Some(prepared.context.clone());
         detail.prompt = Some(prepared.prompt);

@@ -7,6 +7,7 @@ use model::{
     digest::Digest,
     dispatch::{DispatchConfig, comment::told},
     failure::{Failure, FailureCode},
+    id::CommentId,
     issue::Issue,
     problem::Problem,
     role::{Output, Rendered, Values, render},
@@ -51,7 +52,10 @@ async fn go(assignment: &Assignment) -> Result<Prepared, Failure> {
     let repository = opened.as_ref().ok().zip(detail.base.as_ref());
     let (built, issue) = context::build(engine, &run, &project, &task.role, repository).await.map_err(gathering)?;
     let pack = serde_json::to_string_pretty(&built.pack.document).unwrap_or_default();
-    let comments = comments::of(engine, config.comments.as_deref().unwrap_or_default()).await.map_err(gathering)?;
+    let mut comments = comments::of(engine, config.comments.as_deref().unwrap_or_default()).await.map_err(gathering)?;
+    let queued = comments::queued(engine, issue.id).await.map_err(gathering)?;
+    let told_now: Vec<CommentId> = queued.iter().map(|comment| comment.id).collect();
+    comments.extend(queued);
     let instructions: Vec<String> =
         config.instructions.into_iter().chain([told(&comments)]).filter(|text| !text.is_empty()).collect();
     let values = values(&issue, &built.parent, &project.name, &pack, &instructions.join("\n\n"));
@@ -83,6 +87,7 @@ async fn go(assignment: &Assignment) -> Result<Prepared, Failure> {
         },
         prompt,
         prompt_bytes,
+        told: told_now,
         kept,
         warnings,
     })

@@ -8,7 +8,7 @@ use model::{
     digest::Digest,
     dispatch::{Report, Scale},
     failure::Failure,
-    id::{IssueId, QuestionId, RunId},
+    id::{CommentId, IssueId, QuestionId, RunId},
     problem::Problem,
     proof::tree::ObjectId,
     role::{Intent, Origin, Output, Role, RoleId, Tool},
@@ -201,6 +201,9 @@ pub struct Prepared {
     pub prompt: Digest,
     /// Its size.
     pub prompt_bytes: u64,
+    /// What people said meanwhile that the prompt tells: marked as sent with it.
+    #[serde(default)]
+    pub told: Vec<CommentId>,
     /// What is to be kept with the run.
     pub kept: Vec<Kept>,
     /// What to look at.

@@ -77,6 +77,52 @@ async fn comments_on_a_change_are_told_to_the_next_run_once() {
     assert!(config_of(&house, again).await["comments"].is_array());
 }
 
+// S92, S32: sent while a run is at work on the issue they wait, are told by the next prompt and by no other, and cannot
+// be taken back any more; the run that is at work is answered, and its agent is not told.
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_sent_while_a_run_is_at_work_are_told_by_the_next_prompt_once() {
+    let house = House::with(&[("worker", WRITES)]).await;
+    let engine = &house.engine;
+    let ask = json!({"role": "by-worktree", "agent": "worker"});
+    let (first, _) = house.done("Commented", ask.clone()).await;
+    let issue = first.issue.unwrap();
+    // Its prompt is made, and nobody takes it.
+    let busy = json!({"role": "by-worktree", "agent": "worker", "labels": ["gpu"]});
+    let busy = house.start(issue, busy).await.unwrap().run.id;
+    house.until(busy, |run| run.phase == "waiting_for_worker").await;
+    let said = engine.comment_change(&first, on("a.txt", 2, "Call it MORE."), &owner(), None).await.unwrap();
+    let sent = engine.send_change_comments(&first, None, owner()).await.unwrap();
+    assert_eq!((sent.run.id, sent.joined), (busy, true));
+    for refused in [
+        engine.send_change_comments(&first, None, owner()).await.err(),
+        engine.uncomment_change(&first, said.id).await.err(),
+    ] {
+        assert_eq!(refused.unwrap().code, Code::WrongState);
+    }
+    let kept = async || engine.change_comments(issue, None, 10).await.unwrap().remove(0);
+    assert!(kept().await.queued.is_some() && kept().await.sent.is_none());
+    engine.cancel(busy, &owner()).await.unwrap();
+    house.ended(busy).await;
+    assert_eq!(kept().await.sent, None, "its agent was not told");
+
+    let mut prompts = Vec::new();
+    for _ in 0..2 {
+        let run = house.start(issue, ask.clone()).await.unwrap().run.id;
+        let (_, detail) = house.ended(run).await;
+        let told = format!("{}:told.txt", detail.report.unwrap().branch.unwrap());
+        prompts.push((run, git(&house.repo(), &["show", &told])));
+    }
+    assert!(prompts[0].1.contains("Call it MORE."), "{}", prompts[0].1);
+    assert!(!prompts[1].1.contains("Call it MORE."), "{}", prompts[1].1);
+    assert_eq!(kept().await.sent, Some(prompts[0].0));
+    let states = async |run| {
+        let told = house.journal(run).await.into_iter().filter(|entry| entry.0 == "person.message");
+        told.map(|entry| entry.1["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((states(busy).await, states(prompts[0].0).await), (vec!["queued".into()], vec!["delivered".into()]));
+    assert!(states(prompts[1].0).await.is_empty());
+}
+
 async fn config_of(house: &House, run: RunId) -> Value {
     house.engine.run(run).await.unwrap().config
 }

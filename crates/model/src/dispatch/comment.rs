@@ -70,8 +70,11 @@ pub struct ChangeComment {
     pub actor: Actor,
     /// When.
     pub at: Timestamp,
-    /// The run whose agent was told; null while it is not sent.
+    /// The run whose agent was told; null while none was.
     pub sent: Option<RunId>,
+    /// When it was sent while a run was at work on the issue: the next prompt that is made for the issue tells it.
+    #[serde(default)]
+    pub queued: Option<Timestamp>,
 }
 
 impl NewChangeComment {
@@ -144,6 +147,7 @@ mod tests {
             actor: Actor::System,
             at: Timestamp::from_micros(0),
             sent: None,
+            queued: None,
         }
     }
 

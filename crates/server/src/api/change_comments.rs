@@ -81,11 +81,13 @@ async fn take_back(
 #[serde(deny_unknown_fields)]
 struct SendComments {}
 
-/// Send the comments on a run that has ended: a new run goes on from what it made, and its agent is told. Each
-/// comment is sent once. Exactly once per `Idempotency-Key`.
+/// Send the comments on a run: a new run goes on from what it made, and its agent is told. While a run is at work on the
+/// issue, that run is answered as joined, and the comments wait for the next prompt that is made for the issue. Each
+/// comment is told once. Exactly once per `Idempotency-Key`.
 #[utoipa::path(post, path = "/runs/{run}/change-comments/send", tag = "dispatch", request_body = SendComments,
     params(("run" = RunId, Path), ("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 202, body = Started, description = "started; see Location"), Refusals))]
+    responses((status = 202, body = Started, description = "started; see Location"),
+        (status = 200, body = Started, description = "kept for the next prompt; a run is at work"), Refusals))]
 async fn send(
     State(app): State<App>,
     caller: Caller,

@@ -191,14 +191,15 @@ function SendAll({ run, newest, project, issue, comments }: ChangeProps) {
       return Promise.all([client.invalidateQueries({ queryKey: keys.issues(project) }), client.invalidateQueries({ queryKey: keys.board(project) })]);
     },
   });
-  const unsent = comments.filter((comment) => comment.sent == null).length;
-  const active = issue.run != null && !isTerminal(issue.run.status);
-  const blocked = unsent === 0 ? "Comment on a line first: with c, or by its number" : !isTerminal(run.status) || active ? "A run on this issue goes on; comments are sent when it has ended" : null;
+  const active = !isTerminal(run.status) || (issue.run != null && !isTerminal(issue.run.status));
+  // While a run is at work they wait for the next prompt; those that wait already are not sent again.
+  const unsent = comments.filter((comment) => comment.sent == null && !(active && comment.queued != null)).length;
+  const blocked = unsent === 0 ? "Comment on a line first: with c, or by its number" : null;
   return (
     <>
       <Button look={unsent > 0 && newest ? "primary" : "plain"} icon="play" busy={send.isPending} blocked={blocked} onClick={() => send.mutate()}>Send all ({unsent})</Button>
       {send.error !== null && <Refusal what="Not sent" error={send.error} />}
-      {send.isSuccess && <span role="status" className="text-soft">Sent: run {shortId(send.data.run)} goes on from here</span>}
+      {send.isSuccess && <span role="status" className="text-soft">{send.data.joined ? "Kept: a run is at work, and the next prompt for this issue tells them" : `Sent: run ${shortId(send.data.run)} goes on from here`}</span>}
     </>
   );
 }

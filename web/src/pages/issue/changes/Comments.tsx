@@ -23,8 +23,8 @@ export function Said({ comment, project, outdated = false }: { comment: ChangeCo
       <p className="flex flex-wrap items-center gap-x-2 text-sm text-soft">
         <span className="font-medium text-ink">{visible(by)}</span> <Ago at={comment.at} />
         {outdated && <span className="rounded-sm bg-warning-tint px-1.5 text-warning">outdated</span>}
-        {comment.sent == null ? <span className="rounded-sm bg-well px-1.5">not sent yet</span> : <span className="rounded-sm bg-well px-1.5">sent to run {shortId(comment.sent)}</span>}
-        {comment.sent == null && !outdated && <Button look="quiet" icon="trash" busy={back.isPending} onClick={() => back.mutate()}>Take back</Button>}
+        {comment.sent == null ? <span className="rounded-sm bg-well px-1.5">{comment.queued == null ? "not sent yet" : "queued for the next agent"}</span> : <span className="rounded-sm bg-well px-1.5">sent to run {shortId(comment.sent)}</span>}
+        {comment.sent == null && comment.queued == null && !outdated && <Button look="quiet" icon="trash" busy={back.isPending} onClick={() => back.mutate()}>Take back</Button>}
       </p>
       {outdated && (
         <blockquote className="border-l-2 border-line pl-2 font-mono text-sm break-all whitespace-pre-wrap text-soft">
