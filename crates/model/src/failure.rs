@@ -33,6 +33,7 @@ failures! {
     NoWorker = "no_worker", "start a worker with the labels that are named, or leave the embedded one on";
     WorkerLost = "worker_lost", "the work killed or outlived its worker each time: look at its output and limits";
     DiskFull = "disk_full", "free space on the disk of the data folder and retry";
+    WorktreeLost = "worktree_lost", "somebody removed the folder that the agent worked in: retry";
     Deadline = "deadline", "the whole run took longer than its limit: split it, or raise the limit";
     InvalidResult = "invalid_result", "the answer did not have the form that the role asks for: look at the raw output and at the role's prompt";
     ApplyFailed = "apply_failed", "mend what the message names, then retry with the stored result";

@@ -245,6 +245,7 @@ pub const KINDS: &[(&str, &str)] = &[
     ("ledger.released", "what was set aside was given back: nothing had been started"),
     ("ledger.topped_up", "a person raised a cap: pool, micro_usd, actor"),
     ("warning", "something to look at that changes no verdict"),
+    ("worktree.archived", "what an attempt left that handed nothing in was kept: reference, commit"),
     ("person.message", "what people said for the agent: comments, state (queued or delivered)"),
     ("note", "a remark of the planner that is shown with the run"),
     ("tree.bound", "the tree, commit and dirtiness that a run judges"),

@@ -2949,7 +2949,7 @@ export interface components {
          * @description The cause of a failed run or task.
          * @enum {string}
          */
-        FailureCode: "repo_unavailable" | "checkout_missing" | "ref_not_found" | "config_invalid" | "policy_denied" | "budget_exhausted" | "ledger_damaged" | "no_worker" | "worker_lost" | "disk_full" | "deadline" | "invalid_result" | "apply_failed" | "context_failed" | "branch_not_found" | "provider_unavailable" | "provider_auth" | "provider_billing" | "provider_bad_request" | "provider_not_found" | "provider_content_filtered" | "provider_unsupported" | "provider_empty_reply" | "agent_not_found" | "agent_session_expired" | "rate_limited" | "context_overflow" | "model_unavailable" | "agent_protocol_error" | "agent_failed" | "agent_timeout" | "output_too_large" | "internal";
+        FailureCode: "repo_unavailable" | "checkout_missing" | "ref_not_found" | "config_invalid" | "policy_denied" | "budget_exhausted" | "ledger_damaged" | "no_worker" | "worker_lost" | "disk_full" | "worktree_lost" | "deadline" | "invalid_result" | "apply_failed" | "context_failed" | "branch_not_found" | "provider_unavailable" | "provider_auth" | "provider_billing" | "provider_bad_request" | "provider_not_found" | "provider_content_filtered" | "provider_unsupported" | "provider_empty_reply" | "agent_not_found" | "agent_session_expired" | "rate_limited" | "context_overflow" | "model_unavailable" | "agent_protocol_error" | "agent_failed" | "agent_timeout" | "output_too_large" | "internal";
         /** @description What a worker shows with every write: the task and the generation of its claim (K2). */
         Fence: {
             /**

@@ -12,6 +12,7 @@
 
 mod admit;
 mod apply;
+pub(crate) mod archive;
 pub(crate) mod asks;
 pub mod clones;
 mod comments;

@@ -36,6 +36,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    archive,
     clones::Clones,
     port::{Handed, Port, PortError},
     state::{AgentOfRun, AgentOutput, AgentTask},
@@ -96,7 +97,10 @@ pub async fn perform(
 ) -> Outcome {
     let worktrees = WorktreeRoot::new(&place.worktrees);
     let waiting = waiting_in(&place, &task, worktrees.as_ref().ok());
-    let key = waiting.as_ref().and_then(|waiting| waiting.copy.clone()).unwrap_or_else(|| format!("agent-{attempt}"));
+    let key = waiting
+        .as_ref()
+        .and_then(|waiting| waiting.copy.clone())
+        .unwrap_or_else(|| format!("{}{attempt}", archive::COPY));
     let spent = Mutex::new(Spent::Nothing);
     let result = match &worktrees {
         Ok(root) => {
@@ -113,6 +117,11 @@ pub async fn perform(
         && let Ok(root) = worktrees
         && let Ok(folder) = root.folder_of(&task.run.to_string())
     {
+        // Stopped or failed: what it did so far is worth something to a person.
+        let is_unfinished = matches!(result, Err(Stop::Fail(_) | Stop::Release("stopped")));
+        if is_unfinished && task.output == Output::Worktree {
+            archive::keep(&task, &place.clones, &root, &key, port).await;
+        }
         // The copy goes with the attempt; what cannot be removed now goes with the run's folder.
         let copy = folder.join(&key);
         let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(copy)).await;
@@ -268,20 +277,24 @@ impl Performance<'_> {
         let made = async {
             // A clone may take long, and who waits for it is told to stop as everybody.
             let repository = tokio::select! {
-                found = self.place.clones.find(self.task) => found?,
-                () = self.stop.cancelled() => return Err("stopped".to_owned()),
+                found = self.place.clones.find(self.task) => found,
+                () = self.stop.cancelled() => Err("stopped".to_owned()),
             };
-            let base = self.task.base.clone().ok_or("the run knows no commit to start from")?;
+            let unavailable = |why: String| Failure::new(FailureCode::RepoUnavailable, why);
+            let repository = repository.map_err(unavailable)?;
+            let base = self.task.base.clone();
+            let base = base.ok_or_else(|| unavailable("the run knows no commit to start from".to_owned()))?;
             let checkout = Checkout { commit: base, branch: None };
             let made = self.root.create(&repository, &self.task.run.to_string(), self.key, &checkout).await;
-            made.map_err(|error| error.to_string())
+            made.map_err(|error| error.failure())
         };
         match made.await {
             Ok(copy) => Ok(Some(copy)),
             Err(_) if self.stop.is_cancelled() => Err(Stop::Release("stopped")),
-            Err(why) if needed => Err(fail(FailureCode::RepoUnavailable, why)),
-            Err(why) => {
-                self.warn("no_repository", &format!("the agent works without the repository: {why}")).await?;
+            Err(failure) if needed => Err(Stop::Fail(failure)),
+            Err(failure) => {
+                let text = format!("the agent works without the repository: {}", failure.message);
+                self.warn("no_repository", &text).await?;
                 Ok(None)
             }
         }
@@ -407,6 +420,9 @@ impl Performance<'_> {
 
     async fn difference(&self, copy: Option<&Worktree>) -> Result<Vec<Entry>, Stop> {
         let (Some(copy), Some(base)) = (copy, &self.task.base) else { return Ok(Vec::new()) };
+        if !copy.is_whole() {
+            return Err(fail(FailureCode::WorktreeLost, "the agent's working copy is gone"));
+        }
         let most = usize::try_from(self.task.max_files).unwrap_or(usize::MAX).saturating_mul(2).max(1);
         let (max, all) = (self.task.max_file_bytes, self.task.max_change_bytes.saturating_mul(2));
         let found = copy.difference(base, max, all, most).await;

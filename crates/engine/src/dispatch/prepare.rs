@@ -5,7 +5,7 @@ use std::path::Path;
 use exec::{git::Repository, redact::Redactor};
 use model::{
     digest::Digest,
-    dispatch::{DispatchConfig, comment::told},
+    dispatch::{Apply, DispatchConfig, comment::told},
     failure::{Failure, FailureCode},
     id::CommentId,
     issue::Issue,
@@ -60,8 +60,8 @@ async fn go(assignment: &Assignment) -> Result<Prepared, Failure> {
         config.instructions.into_iter().chain([told(&comments)]).filter(|text| !text.is_empty()).collect();
     let values = values(&issue, &built.parent, &project.name, &pack, &instructions.join("\n\n"));
     let Rendered { text, unknown, appended } = render(&task.role, &values);
-    let mut warnings: Vec<String> =
-        unknown.iter().map(|name| format!("the role's prompt names {{{{{name}}}}}, which is nothing")).collect();
+    let mut warnings: Vec<String> = uncommitted(repository.map(|(repository, _)| repository), config.apply).await;
+    warnings.extend(unknown.iter().map(|name| format!("the role's prompt names {{{{{name}}}}}, which is nothing")));
     if appended {
         warnings.push("the role's prompt has no place for instructions; they stand at its end".to_owned());
     }
@@ -91,6 +91,16 @@ async fn go(assignment: &Assignment) -> Result<Prepared, Failure> {
         kept,
         warnings,
     })
+}
+
+/// What a person has in the checkout and in no commit is not part of the run, and the run says so (S68).
+async fn uncommitted(repository: Option<&Repository>, apply: Apply) -> Vec<String> {
+    let Some(repository) = repository.filter(|_| apply != Apply::InPlace) else { return Vec::new() };
+    // Whatever is wrong with it shows where it matters.
+    let dirty = repository.dirty().await.map_or(0, |dirty| dirty.len());
+    let text =
+        format!("files of the checkout with changes that are in no commit, and so not part of this run: {dirty}");
+    if dirty == 0 { Vec::new() } else { vec![text] }
 }
 
 fn values(issue: &Issue, parent: &str, project: &str, context: &str, instructions: &str) -> Values {

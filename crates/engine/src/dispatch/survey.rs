@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use exec::git::Repository;
+use exec::git::{GitError, Repository};
 use model::{code::Code, problem::Problem, project::Project, proof::tree::ObjectId, worker::Advertised};
 use serde::{Deserialize, Serialize};
 
@@ -29,13 +29,17 @@ pub struct Survey {
     pub fences: bool,
 }
 
-/// Looks. A repository that is not there is no refusal: the run says what became of that (D48).
+/// Looks. A folder that is not there is no refusal: the run says what became of that (D48).
 ///
 /// # Errors
-/// 422 for a base that the repository does not have.
+/// 422 for a base that the repository does not have, and for what is no repository, is bare, or has no commit (S71).
 pub async fn survey(project: &Project, base: Option<&str>) -> Result<Survey, Problem> {
     let repository = match Repository::open(Path::new(&project.path)).await {
         Ok(repository) => repository,
+        // What no time mends is said at once; a folder that is away may come back.
+        Err(error @ (GitError::NotARepository(_) | GitError::Bare(_) | GitError::NoCommits(_))) => {
+            return Err(error.into());
+        }
         Err(error) => return Ok(Survey { unavailable: Some(error.to_string()), ..Survey::default() }),
     };
     let (name, commit) = match base {

@@ -4,15 +4,23 @@
 use std::{collections::BTreeSet, fs, path::Path, time::SystemTime};
 
 use exec::git::Repository;
-use model::{id::RunId, limits, problem::Problem, project::Project};
+use model::{id::RunId, limits, problem::Problem, project::Project, run::Run};
 
-use crate::{Engine, proof::target};
+use crate::{Engine, dispatch::archive, proof::target};
 
 /// Removes them. How many.
 pub(super) async fn clean(engine: &Engine) -> Result<u64, Problem> {
     let mut gone = 0;
     for run in old_folders(&engine.data().runs()) {
-        if !is_over(engine, run).await? {
+        let found = found(engine, run).await?;
+        if found.as_ref().is_some_and(|run| !run.status.is_terminal()) {
+            continue;
+        }
+        if let (Some(run), Ok(root)) = (&found, target::worktrees(engine))
+            && let Err(problem) = archive::keep_strays(engine, &root, run).await
+        {
+            // Not removed before it is kept: the next look tries again.
+            tracing::warn!(run = %run.id, %problem, "what a run left could not be kept");
             continue;
         }
         let engine = engine.clone();
@@ -52,10 +60,9 @@ fn old_folders(runs: &Path) -> BTreeSet<RunId> {
     old.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Whether a run has ended, or is not of this plane's store.
-async fn is_over(engine: &Engine, run: RunId) -> Result<bool, Problem> {
-    let found = engine.store().read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.run(run).await?) })).await?;
-    Ok(found.is_none_or(|run| run.status.is_terminal()))
+/// A run; none that is not of this plane's store.
+async fn found(engine: &Engine, run: RunId) -> Result<Option<Run>, Problem> {
+    engine.store().read(move |tx| Box::pin(async move { Ok(tx.run(run).await?) })).await
 }
 
 /// Lets go of the commits of runs that are over: exactly those looked at, as a run may begin and pin its
@@ -66,9 +73,7 @@ async fn unpin(engine: &Engine, repository: &Repository) -> Result<u64, Problem>
     let mut gone = 0;
     for name in root.pinned(repository).await? {
         let Ok(run) = name.parse::<RunId>() else { continue };
-        let found =
-            engine.store().read(move |tx| Box::pin(async move { Ok::<_, Problem>(tx.run(run).await?) })).await?;
-        if found.is_some_and(|run| run.status.is_terminal()) {
+        if found(engine, run).await?.is_some_and(|run| run.status.is_terminal()) {
             root.unpin(repository, &name).await?;
             gone += 1;
         }

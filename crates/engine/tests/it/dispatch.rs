@@ -6,12 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use exec::git::{Checkout, Repository, WorktreeRoot};
 use model::{
     code::Code,
+    id::RunId,
     issue::{Attention, IssueStatus, NewIssue},
+    limits,
     run::{RunKind, RunStatus},
 };
-use proofhouse_engine::projects::POLICY;
+use proofhouse_engine::{Clock, projects::POLICY};
 use serde_json::{Value, json};
 
 use crate::house::{House, git, owner, picture, policy};
@@ -21,7 +24,8 @@ fn files_answer(files: &Value) -> String {
     format!("cat > /dev/null\ncat <<'END'\nHere you are:\n```json\n{answer}\n```\nEND")
 }
 
-// D40, D41, D42, D45, D47: the whole way, with a dirty checkout that stays byte for byte as it was.
+// D40, D41, D42, D45, D47: the whole way, with a dirty checkout that stays byte for byte as it was. S68: on its branch
+// from the recorded base, and the run says that what no commit has is not part of it.
 #[tokio::test]
 async fn an_answer_becomes_one_commit_on_a_branch_of_its_own() {
     let files = json!([
@@ -106,6 +110,10 @@ async fn an_answer_becomes_one_commit_on_a_branch_of_its_own() {
 
     // D37: `partial` may be tried again with the stored result, and gives the same files without an agent.
     let kinds: Vec<String> = house.journal(run.id).await.into_iter().map(|entry| entry.0).collect();
+    let journal = house.journal(run.id).await;
+    let warned = |entry: &&(String, Value)| entry.0 == "warning" && entry.1["code"] == "context";
+    let warned: Vec<&str> = journal.iter().filter(warned).filter_map(|entry| entry.1["text"].as_str()).collect();
+    assert!(warned.iter().any(|text| text.contains("not part of this run: 2")), "{warned:?}");
     for kind in [
         "role.resolved",
         "context.built",
@@ -239,6 +247,100 @@ async fn what_is_not_allowed_is_refused_at_the_start() {
     let told = house.journal(forced).await;
     let entry = told.iter().find(|entry| entry.0 == "issue.forced").unwrap();
     assert_eq!(entry.1["actor"]["name"], "Ada");
+}
+
+// S71: what no time mends about a repository is refused at the start, with its code; nothing is stored.
+#[tokio::test]
+async fn what_is_no_repository_to_work_on_is_refused_at_the_start() {
+    let house = House::with(&[("worker", "cat")]).await;
+    let (issue, repo) = (house.issue("One").await, house.repo());
+    let refusal = async || {
+        let refused = house.start(issue, json!({"role": "implementer", "agent": "worker"})).await.unwrap_err();
+        (refused.code, refused.code.status())
+    };
+    git(&repo, &["config", "core.bare", "true"]);
+    assert_eq!(refusal().await, (Code::BareRepository, 422));
+    git(&repo, &["config", "core.bare", "false"]);
+    let git_dir = repo.join(".git");
+    fs::rename(&git_dir, house.folder.path().join("kept")).unwrap();
+    assert_eq!(refusal().await, (Code::NotARepository, 422));
+    git(&repo, &["init", "-q"]);
+    assert_eq!(refusal().await, (Code::NoCommits, 422));
+    fs::remove_dir_all(&git_dir).unwrap();
+    fs::rename(house.folder.path().join("kept"), &git_dir).unwrap();
+    assert_eq!(house.issue_now(issue).await, (IssueStatus::Ready, Attention::None));
+    let run = house.start(issue, json!({"role": "implementer", "agent": "worker"})).await.unwrap().run.id;
+    assert_eq!(house.ended(run).await.0.status, RunStatus::Completed);
+}
+
+// S70: what an agent had done when it failed or was stopped is kept in the clone under its run's name, on no branch,
+// before its copy goes. S68: the person's checkout stays byte for byte as it was. S71: a copy that is lost has its code.
+#[tokio::test]
+async fn what_an_agent_leaves_unfinished_is_kept() {
+    let house = House::with(&[
+        ("worker", "cat > /dev/null\necho half > half.txt\nmkdir target; echo x > target/junk\nexit 3"),
+        ("other", "cat > /dev/null\necho half > half.txt\nwhile [ -d \"$PWD\" ]; do sleep 0.05; done"),
+    ])
+    .await;
+    let repo = house.repo();
+    fs::write(repo.join("a.txt"), "dirty\n").unwrap();
+    let before = picture(&repo);
+    let kept = |run: RunId| {
+        let name = format!("refs/proofhouse/archive/{run}");
+        git(&repo, &["diff-tree", "-r", "--name-status", "main", &name])
+    };
+    let (failed, _) = house.done("Fails", json!({"role": "by-worktree", "agent": "worker"})).await;
+    assert_eq!(failed.status, RunStatus::Failed);
+    assert_eq!(kept(failed.id), "A\thalf.txt");
+    let told = house.journal(failed.id).await;
+    let entry = told.iter().find(|entry| entry.0 == "worktree.archived").unwrap();
+    assert_eq!(entry.1["reference"], format!("refs/proofhouse/archive/{}", failed.id));
+
+    let copy = |run: RunId| house.folder.path().join("data/runs").join(run.to_string()).join("agent-1");
+    let started = async |title: &str| {
+        let issue = house.issue(title).await;
+        let run = house.start(issue, json!({"role": "by-worktree", "agent": "other"})).await.unwrap().run.id;
+        house.until(run, |_| copy(run).join("tree/half.txt").exists()).await;
+        run
+    };
+    let stopped = started("Stopped").await;
+    house.engine.cancel(stopped, &owner()).await.unwrap();
+    assert_eq!(house.ended(stopped).await.0.status, RunStatus::Cancelled);
+    assert_eq!(kept(stopped), "A\thalf.txt");
+    assert!(!copy(stopped).exists());
+
+    let lost = started("Lost").await;
+    fs::remove_dir_all(copy(lost)).unwrap();
+    let (lost, _) = house.ended(lost).await;
+    assert_eq!(lost.failure.unwrap().code.slug(), "worktree_lost");
+    assert_eq!(git(&repo, &["branch", "--list", "proofhouse/*"]), "");
+    assert_eq!(picture(&repo), before);
+}
+
+// S70: the copy that a killed process left of a run that came to nothing goes the same way: kept, then removed; and a
+// folder without the run's mark is nobody's to remove.
+#[tokio::test]
+async fn a_copy_that_was_left_behind_is_kept_before_it_goes() {
+    let clock = Clock::fixed("2027-01-01T00:00:00Z".parse().unwrap());
+    let house = House::at(clock.clone(), &[("worker", "exit 3")]).await;
+    let (run, _) = house.done("Dies", json!({"role": "by-worktree", "agent": "worker"})).await;
+    assert_eq!(run.status, RunStatus::Failed);
+    let (name, runs) = (run.id.to_string(), house.folder.path().join("data/runs"));
+    let repository = Repository::open(&house.repo()).await.unwrap();
+    let commit = repository.head().await.unwrap().commit;
+    let root = WorktreeRoot::new(&runs).unwrap();
+    let copy = root.create(&repository, &name, "agent-2", &Checkout { commit, branch: None }).await.unwrap();
+    fs::write(copy.path.join("half.txt"), "half\n").unwrap();
+    let old = std::time::SystemTime::now() - limits::FOLDER_GRACE - Duration::from_secs(1);
+    fs::File::open(runs.join(&name)).unwrap().set_modified(old).unwrap();
+    let start = Instant::now();
+    while runs.join(&name).exists() {
+        clock.advance(limits::FOLDERS_EVERY);
+        assert!(start.elapsed() < Duration::from_secs(60), "its folder is still there");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let kept = format!("refs/proofhouse/archive/{name}");
+    assert_eq!(git(&house.repo(), &["diff-tree", "-r", "--name-status", "main", &kept]), "A\thalf.txt");
 }
 
 // D36, X13: cancel reaches the agent, and what it produced is never applied.

@@ -13,9 +13,9 @@ use model::{
 use super::{GitError, Repository, Worktree, repository::object};
 
 /// Who the plane is to git.
-const NAME: &str = "Proofhouse";
+pub(super) const NAME: &str = "Proofhouse";
 /// Its address, which nobody can write to.
-const EMAIL: &str = "proofhouse@localhost";
+pub(super) const EMAIL: &str = "proofhouse@localhost";
 /// The line of a message that says which run made a commit.
 pub const TRAILER: &str = "Proofhouse-Run: ";
 

@@ -172,6 +172,9 @@ impl Answer {
     pub(super) fn failed(self) -> GitError {
         let message =
             if self.complaint.is_empty() { format!("it ended with code {}", self.code) } else { self.complaint };
+        if message.contains("No space left on device") {
+            return GitError::DiskFull(format!("git {}: {message}", self.action));
+        }
         GitError::Failed { action: self.action, message }
     }
 

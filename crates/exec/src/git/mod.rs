@@ -10,6 +10,7 @@
 //! Start at [`Repository::open`]; see [`Observer`] for which files a gate sees, and [`Worktree`]
 //! for checkouts of the plane's own.
 
+mod archive;
 mod branch;
 mod clone;
 mod command;
@@ -23,6 +24,7 @@ mod repository;
 mod settings;
 mod worktree;
 
+pub use archive::Archived;
 pub use branch::{Committed, NewCommit, TRAILER};
 pub use clone::public_url;
 pub use observe::{Moves, Observation, Observer};
@@ -74,6 +76,9 @@ pub enum GitError {
     /// git did not come to an end in time.
     #[error("failed to wait for git {0}: it took too long")]
     TimedOut(String),
+    /// There is no space left for what was to be written.
+    #[error("no space is left: {0}")]
+    DiskFull(String),
     /// git, or the file system under it, said no.
     #[error("failed to run git {action}: {message}")]
     Failed {
@@ -98,6 +103,7 @@ impl GitError {
             Self::PathOutside => Code::Invalid,
             Self::TooLarge(_) => Code::TooLarge,
             Self::TimedOut(_) => Code::TimedOut,
+            Self::DiskFull(_) => Code::DiskFull,
             Self::Failed { .. } => Code::GitFailed,
         }
     }
@@ -111,6 +117,7 @@ impl GitError {
             Self::NotInstalled(_) | Self::TimedOut(_) | Self::TooLarge(_) | Self::Failed { .. } => {
                 FailureCode::RepoUnavailable
             }
+            Self::DiskFull(_) => FailureCode::DiskFull,
             Self::PathOutside => FailureCode::Internal,
         };
         Failure::new(code, self.to_string())

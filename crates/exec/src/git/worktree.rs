@@ -69,6 +69,11 @@ impl Worktree {
         }
     }
 
+    /// Whether its files and what the plane knows of them are still there (S71).
+    pub fn is_whole(&self) -> bool {
+        self.path.is_dir() && self.plane_dir.join("index").is_file()
+    }
+
     /// The worktree as the plane sees it, to read and to observe. Its HEAD stays on the commit that
     /// was checked out, whatever is committed there.
     pub fn repository(&self) -> Repository {
@@ -113,11 +118,13 @@ impl WorktreeRoot {
 
         let pin = format!("{PINS}/{run}");
         repository.git().args(["update-ref", "--end-of-options", &pin, checkout.commit.as_str()]).tell().await?;
-        let laid = self.lay(repository, &worktree, checkout).await;
-        if laid.is_err() {
+        if let Err(error) = self.lay(repository, &worktree, checkout).await {
+            // git says which files it could not write, and not why.
+            let is_full = has_no_space(&folder);
             let _ = remove_folder(&folder);
+            return Err(if is_full { GitError::DiskFull(error.to_string()) } else { error });
         }
-        laid.map(|()| worktree)
+        Ok(worktree)
     }
 
     /// A worktree that was made before, by this process or another.
@@ -128,11 +135,16 @@ impl WorktreeRoot {
         let config = fs::read_to_string(worktree.plane_dir.join("config"));
         match config {
             // Written last: a worktree without it was never finished.
-            Ok(config) if worktree.plane_dir.join("index").is_file() && worktree.path.is_dir() => {
-                Ok(Worktree { is_sha256: config.contains(SHA256), ..worktree })
-            }
+            Ok(config) if worktree.is_whole() => Ok(Worktree { is_sha256: config.contains(SHA256), ..worktree }),
             _ => Err(GitError::Missing(worktree.path)),
         }
+    }
+
+    /// The keys of the worktrees that stand in a run's folder, finished or not.
+    pub fn keys(&self, run: &str) -> Vec<String> {
+        let Ok(folder) = self.folder_of(run) else { return Vec::new() };
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
     async fn lay(&self, repository: &Repository, worktree: &Worktree, checkout: &Checkout) -> Result<(), GitError> {
@@ -260,6 +272,15 @@ fn quoted(path: &Path) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// Whether the disk that a folder is on has no room for a file of some size.
+fn has_no_space(folder: &Path) -> bool {
+    const ROOM: u64 = 256 << 10;
+    rustix::fs::statvfs(folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM)
+}
+
 fn failed(what: &str, path: &Path, error: &io::Error) -> GitError {
+    if error.kind() == io::ErrorKind::StorageFull {
+        return GitError::DiskFull(format!("failed to {what} {}: {error}", path.display()));
+    }
     GitError::Failed { action: "worktree".to_owned(), message: format!("failed to {what} {}: {error}", path.display()) }
 }

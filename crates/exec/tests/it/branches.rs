@@ -203,3 +203,36 @@ async fn a_commit_is_listed_and_ignored_paths_are_known() {
     assert_eq!(ignored, ["ignored/deep/x", "x.log"]);
     assert!(repository.ignored(&["a.txt".to_owned()]).await.unwrap().is_empty());
 }
+
+// S70, S68: what is left in a worktree is kept under a name of the run, on the commit it began from and before what was
+// kept of it earlier; ignored files and the person's checkout are left out of it; unchanged, nothing is kept.
+#[tokio::test]
+async fn what_is_left_is_kept_under_the_runs_name() {
+    let (repo, plane) = (Repo::new(), tempfile::tempdir().unwrap());
+    repo.write("untracked", "mine\n");
+    repo.write("a.txt", "staged\n");
+    repo.git(&["add", "a.txt"]);
+    let (repository, worktree) = worktree(&repo, &plane, "run-7").await;
+    assert_eq!(repository.archive(&worktree, "run-7").await.unwrap(), None);
+    let base = repo.git(&["rev-parse", "HEAD"]);
+    let branches = repo.git(&["for-each-ref", "refs/heads"]);
+    let before = (fs::read(repo.at(".git/index")).unwrap(), repo.git(&["status", "--porcelain"]));
+    let _ = change(&worktree);
+    // What was done to git in the worktree hides nothing.
+    git_at(&worktree.path, &["-c", "user.name=x", "-c", "user.email=x@y.z", "commit", "-qam", "mine"]);
+    let first = repository.archive(&worktree, "run-7").await.unwrap().unwrap();
+    assert_eq!(first.reference, "refs/proofhouse/archive/run-7");
+    assert_eq!(repo.git(&["rev-parse", &first.reference]), first.commit.as_str());
+    assert_eq!(repo.git(&["rev-parse", &format!("{}^@", first.commit)]), base);
+    assert_eq!(repo.git(&["show", &format!("{}:a.txt", first.commit)]), "new");
+    fs::write(worktree.path.join("a.txt"), "newer\n").unwrap();
+    let second = repository.archive(&worktree, "run-7").await.unwrap().unwrap();
+    assert_eq!(repo.git(&["rev-parse", &format!("{}^@", second.commit)]), format!("{base}\n{}", first.commit));
+    assert_eq!(repo.git(&["for-each-ref", "refs/heads"]), branches);
+    assert_eq!((fs::read(repo.at(".git/index")).unwrap(), repo.git(&["status", "--porcelain"])), before);
+    // It is not taken for a commit that a run stands on, and stays when that is let go of.
+    let root = WorktreeRoot::new(&plane.path().join("trees")).unwrap();
+    root.unpin(&repository, "run-7").await.unwrap();
+    assert!(root.pinned(&repository).await.unwrap().is_empty());
+    assert_eq!(repo.git(&["rev-parse", &first.reference]), second.commit.as_str());
+}

@@ -1,7 +1,8 @@
 //! Worktrees of the plane's own. X39, L13, L14, L15, L16, P55.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
+use model::code::Code;
 use proofhouse_exec::git::{Checkout, Observer, Repository, WorktreeRoot};
 
 use crate::repository::{Repo, git_at, snapshot};
@@ -134,4 +135,28 @@ async fn odd_clones() {
     let checkout = Checkout { commit: head.commit, branch: None };
     let worktree = root.create(&clone, "run-5", "main", &checkout).await.unwrap();
     assert_eq!(git_at(&worktree.path, &["log", "--oneline"]).lines().count(), 1);
+}
+
+// S71, X22: a disk without space is named as that, and the clone is as it was.
+#[tokio::test]
+async fn a_worktree_on_a_full_disk_says_so() {
+    let disk = tempfile::tempdir().unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=300k", "tmpfs"]).arg(disk.path()).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        println!("skipped: a small disk needs the right to mount a tmpfs");
+        return;
+    }
+    let repo = Repo::new();
+    for number in 0..8 {
+        repo.write(&format!("large-{number}"), &"x".repeat(200_000));
+    }
+    let commit = repo.commit("large");
+    let repository = repo.open().await;
+    let root = WorktreeRoot::new(&disk.path().join("trees")).unwrap();
+    let made = root.create(&repository, "run-1", "work", &detached(&commit)).await;
+    let status = Command::new("umount").arg("-l").arg(disk.path()).status();
+    assert!(status.is_ok_and(|status| status.success()));
+    let error = made.unwrap_err();
+    assert_eq!((error.code(), error.failure().code.slug()), (Code::DiskFull, "disk_full"), "{error}");
+    assert_eq!(repo.git(&["status", "--porcelain"]), "");
 }
