@@ -70,16 +70,15 @@ fn judge(
             && worker.serves(run.project)
             && (worker.sharing == Sharing::Project || owner.is_none() || owner == starter)
     };
-    let offers = |worker: &Worker| worker.said.offered(&worker.name, &worker.labels);
     let eligible: Vec<&Worker> =
-        workers.iter().filter(may).filter(|one| labels.iter().all(|label| offers(one).contains(label))).collect();
+        workers.iter().filter(may).filter(|one| labels.iter().all(|label| one.offers().contains(label))).collect();
     let state = |worker: &Worker| WorkerState::of(worker.seen_at, worker.draining, false, now);
     let there: Vec<&&Worker> =
         eligible.iter().filter(|one| matches!(state(one), WorkerState::Online | WorkerState::Late)).collect();
     let is_free = |worker: &Worker| busy.get(&worker.id).copied().unwrap_or(0) < worker.said.slots.max(1);
     let wanted = labels.join(", ");
     let (reason, message) = if eligible.is_empty() {
-        let known: BTreeSet<String> = workers.iter().filter(may).flat_map(offers).collect();
+        let known: BTreeSet<String> = workers.iter().filter(may).flat_map(Worker::offers).collect();
         let unknown: Vec<&str> = labels.iter().filter(|label| !known.contains(*label)).map(String::as_str).collect();
         let lacks = if unknown.is_empty() { wanted } else { unknown.join(", ") };
         (Reason::NoneHas, format!("no worker of this project has {lacks}"))

@@ -17,7 +17,7 @@ use model::{
     limits,
     problem::Problem,
     task::Fence,
-    worker::{Advertised, PROTOCOL, Said, Sharing},
+    worker::{Advertised, LLM, PROTOCOL, Said, Sharing},
 };
 use store::{Beat, ClaimRequest, Leased, Worker};
 use tokio::{
@@ -116,7 +116,7 @@ fn said(slots: usize, agents: Vec<Advertised>) -> Said {
         slots: u32::try_from(slots).unwrap_or(1),
         agents,
         // Keys of models never leave servers (X63).
-        labels: vec![crate::dispatch::LLM.to_owned()],
+        labels: vec![LLM.to_owned()],
         ..Said::default()
     }
     .bounded()

@@ -18,6 +18,9 @@ pub const PROTOCOL: u32 = 1;
 /// The oldest protocol that a plane of this version still serves.
 pub const OLDEST_PROTOCOL: u32 = 1;
 
+/// The label of what speaks to models: servers only, as keys never leave them (X63).
+pub const LLM: &str = "llm";
+
 /// Whose tasks a worker takes (D51).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,9 +1,11 @@
 //! Workers: who claims, whom they serve, and when they were last heard of (X37).
 
+use std::collections::BTreeSet;
+
 use model::{
     id::{PairingId, ProjectId, UserId, WorkerId},
     time::Timestamp,
-    worker::{Reach, Said, Sharing},
+    worker::{LLM, Reach, Said, Sharing},
 };
 use serde_json::Value as Json;
 
@@ -77,6 +79,16 @@ impl Worker {
     /// Whether it may serve a project at all.
     pub fn serves(&self, project: ProjectId) -> bool {
         self.projects.as_ref().is_none_or(|projects| projects.contains(&project))
+    }
+
+    /// Everything that a task's labels are matched with. Whatever a machine of somebody's own says or was given, it is
+    /// no place for what speaks to models with the plane's keys (X63).
+    pub fn offers(&self) -> BTreeSet<String> {
+        let mut offered = self.said.offered(&self.name, &self.labels);
+        if self.owner.is_some() {
+            offered.remove(LLM);
+        }
+        offered
     }
 }
 

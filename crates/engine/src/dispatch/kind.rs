@@ -18,14 +18,14 @@ use model::{
     run::{Run, RunEvent, RunKind, RunStatus},
     task::{Task, TaskState},
     time::Timestamp,
-    worker::label_of_capability,
+    worker::{LLM, label_of_capability},
 };
 use serde_json::{Value, json};
 use store::{Artifact, NewTask, RunChange, Tx};
 use uuid::Uuid;
 
 use super::{
-    Clones, Dispatch, LLM, QUEUE, admit, apply, asks, comments, label_of,
+    Clones, Dispatch, QUEUE, admit, apply, asks, comments, label_of,
     perform::{Place, perform},
     planner::{self, Command, State},
     port::Inside,

@@ -62,9 +62,6 @@ pub const QUEUE: &str = "agent";
 /// How often the agents of the plane's own machine are looked at (D62).
 const HEALTH: Duration = Duration::from_secs(300);
 
-/// The label of what speaks to models: servers only, as keys never leave them (X63).
-pub const LLM: &str = "llm";
-
 /// What this process knows about dispatch runs.
 pub struct Dispatch {
     /// The agents that the embedded worker may start.

@@ -45,7 +45,8 @@ fn chosen(journal: &[(String, Value)]) -> (String, String) {
     (data["agent"].as_str().unwrap().to_owned(), data["agent_because"].as_str().unwrap().to_owned())
 }
 
-// D11, S73, S66: with a model that can be asked the builtin agent is taken where the project's own is not there; what it
+// X63: what speaks to models is for servers: its task asks for `llm`, which no machine of somebody's own offers whatever
+// it says. D11, S73, S66: with a model that can be asked the builtin agent is taken where the project's own is not there; what it
 // wrote is a commit, and what it used and cost stands with the run.
 #[tokio::test]
 async fn the_builtin_agent_does_an_issue() {
@@ -72,6 +73,22 @@ async fn the_builtin_agent_does_an_issue() {
     for kind in ["agent.session", "agent.tool", "agent.file", "agent.usage", "agent.message", "agent.end"] {
         assert!(journal.iter().any(|entry| entry.0 == kind), "{kind}");
     }
+    let id = run.id;
+    let task = house
+        .engine
+        .store()
+        .read(move |tx| Box::pin(async move { tx.task_by_subject(id, "dispatch.agent", "dispatch.agent").await }))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(task.labels.iter().any(|label| label == "llm"), "{:?}", task.labels);
+    let embedded = house.engine.workers().await.unwrap().remove(0);
+    assert!(embedded.owner.is_none() && embedded.offers().contains("llm"));
+    let mut remote = embedded.clone();
+    remote.owner = Some((model::id::UserId::from_uuid(uuid::Uuid::from_u128(1)), "Ada".to_owned()));
+    assert!(remote.said.labels.iter().any(|label| label == "llm") && !remote.offers().contains("llm"));
+    remote.labels.push("llm".to_owned());
+    assert!(!remote.offers().contains("llm") && remote.offers().contains("worker:plane"));
     assert!(models.requests()[0].body.to_string().contains("Make a better"));
 }
 

@@ -189,7 +189,7 @@ fn view(app: &App, caller: &Caller, worker: Worker, doing: Vec<Activity>) -> Wor
     activity.sort_by_key(|activity| (activity.since, activity.task));
     WorkerView {
         state: WorkerState::of(worker.seen_at, worker.draining, worker.revoked_at.is_some(), now),
-        offers: worker.said.offered(&worker.name, &worker.labels).into_iter().collect(),
+        offers: worker.offers().into_iter().collect(),
         id: worker.id,
         name: worker.name,
         owner: worker.owner.map(|(id, name)| OwnerView { id, name }),

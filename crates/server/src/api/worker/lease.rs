@@ -195,7 +195,7 @@ async fn claim(State(app): State<App>, caller: Caller, Json(ask): Json<Claim>) -
     let wait = check_claim(&ask)?;
     let known = ask.says.heard(&app, worker, Some(&ask.labels)).await?;
     let labels = match &known {
-        Some(worker) => worker.said.offered(&worker.name, &worker.labels).into_iter().collect(),
+        Some(worker) => worker.offers().into_iter().collect(),
         None => ask.labels,
     };
     let request = ClaimRequest {
