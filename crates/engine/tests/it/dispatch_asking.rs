@@ -77,7 +77,7 @@ async fn comments_on_a_change_are_told_to_the_next_run_once() {
     assert!(config_of(&house, again).await["comments"].is_array());
 }
 
-// S92, S32: sent while a run is at work on the issue they wait, are told by the next prompt and by no other, and cannot
+// S92: sent while a run is at work on the issue they wait, are told by the next prompt and by no other, and cannot
 // be taken back any more; the run that is at work is answered, and its agent is not told.
 #[tokio::test(flavor = "multi_thread")]
 async fn comments_sent_while_a_run_is_at_work_are_told_by_the_next_prompt_once() {
