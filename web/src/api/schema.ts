@@ -904,6 +904,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The providers that the builtin agent can ask, and what models cost. Where a key comes from is said, the key never. */
+        get: operations["get_providers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/providers/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a provider for its list of models: its address and its key are tried. It costs nothing and takes up to 15 s. */
+        post: operations["post_providers_name_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/questions": {
         parameters: {
             query?: never;
@@ -1907,6 +1941,21 @@ export interface components {
             /** @enum {string} */
             type: "system";
         };
+        /** @description Whether an agent's program is signed in, as far as that shows without starting it. Never the login itself. */
+        AgentLogin: {
+            /** @enum {string} */
+            by: "variable";
+            /** @description The variable. */
+            name: string;
+        } | {
+            /** @enum {string} */
+            by: "file";
+            /** @description Where it lies, below the person's home. */
+            path: string;
+        } | {
+            /** @enum {string} */
+            by: "nothing";
+        };
         /** @description What the agent of a run did, in short. */
         AgentOfRun: {
             cost?: null | components["schemas"]["Cost"];
@@ -2745,6 +2794,8 @@ export interface components {
             by: components["schemas"]["Actor"];
             /** @description The SHA-256 of its text. */
             digest: components["schemas"]["Digest"];
+            /** @description What holds where the content says nothing; for documents that inherit. */
+            inherits?: Record<string, unknown> | null;
             /** @description Its name. */
             name: string;
             /**
@@ -3392,7 +3443,7 @@ export interface components {
         };
         /** @description A part of the ledger. */
         Ledger: {
-            /** @description The lines, the oldest first. */
+            /** @description The lines, the oldest first; empty where they were not asked for. */
             lines: components["schemas"]["LedgerLine"][];
             /** @description The pools that the lines draw from, as they stand now. */
             pools: components["schemas"]["BudgetPool"][];
@@ -4536,6 +4587,28 @@ export interface components {
          * @enum {string}
          */
         PoolKind: "run" | "day";
+        /** @description What a million tokens cost, in dollars as decimal text. */
+        Price: {
+            /** @description Written to a cache. */
+            cache_write: string;
+            /** @description Read from a cache. */
+            cached_input: string;
+            /** @description Read anew. */
+            input: string;
+            /** @description What the names of the models begin with. */
+            model: string;
+            /** @description The day of the table it is from. */
+            of?: string | null;
+            /** @description Written. */
+            output: string;
+            /** @description Whether a person set it. */
+            set: boolean;
+            /**
+             * Format: int64
+             * @description It is known for requests of up to so many tokens only.
+             */
+            up_to_tokens?: number | null;
+        };
         /**
          * @description How much an issue matters, the least first.
          * @enum {string}
@@ -4691,6 +4764,71 @@ export interface components {
             /** @description The files. */
             tree: components["schemas"]["FilesView"];
         };
+        /** @description A provider. */
+        Provider: {
+            /** @description Where. */
+            base_url: string;
+            /**
+             * Format: int64
+             * @description How many tokens fit into its models.
+             */
+            context: number;
+            /** @description Whether `providers.toml` names it. */
+            declared: boolean;
+            /** @description The model where none is named. */
+            default_model?: string | null;
+            /** @description Whether it may be used. */
+            enabled: boolean;
+            /** @description Where its key comes from: a variable (`$NAME`) or a file; null needs none. */
+            key_from?: string | null;
+            /** @description Whether the key is there and may be used, or none is needed. */
+            key_present: boolean;
+            /** @description What it is. */
+            kind: components["schemas"]["ProviderKind"];
+            /** @description What it is called. */
+            name: string;
+            price?: null | components["schemas"]["Price"];
+            /** @description What it speaks. */
+            wire: components["schemas"]["Wire"];
+        };
+        /** @description What a look at a provider found. */
+        ProviderCheck: {
+            class?: null | components["schemas"]["ProviderTrouble"];
+            /** @description Its models, by its own list. */
+            models?: string[] | null;
+            /** @description What it is called. */
+            name: string;
+            /** @description How it is. */
+            state: components["schemas"]["ProviderState"];
+            /** @description In words, for a person. */
+            words: string;
+        };
+        /**
+         * @description Kinds of providers.
+         * @enum {string}
+         */
+        ProviderKind: "anthropic" | "openai" | "google" | "xai" | "deepseek" | "mistral" | "openai_compatible";
+        /** @description The providers of a machine. */
+        Providers: {
+            /** @description The model that the builtin agent asks where none is named; null where no provider has its key. */
+            default_model?: string | null;
+            /** @description Each, as it is declared. */
+            items: components["schemas"]["Provider"][];
+            /** @description What models cost: those that a person set, which go first, then the table. */
+            prices: components["schemas"]["Price"][];
+            /** @description The day of the table of prices. */
+            prices_of: string;
+        };
+        /**
+         * @description How a provider is, by a look that costs nothing.
+         * @enum {string}
+         */
+        ProviderState: "ready" | "silent" | "disabled" | "missing_key" | "key_refused" | "failed";
+        /**
+         * @description Kinds of errors, as far as they are handled in different ways.
+         * @enum {string}
+         */
+        ProviderTrouble: "server_error" | "timeout" | "network" | "invalid_response" | "rate_limited" | "auth" | "billing" | "bad_request" | "not_found" | "content_filtered" | "unsupported" | "context_length" | "empty_reply";
         /**
          * @description Whether a result is published.
          * @enum {string}
@@ -5690,6 +5828,11 @@ export interface components {
             /** @description Its requirement. */
             requirement: components["schemas"]["RequirementNumber"];
         };
+        /**
+         * @description The shape of requests and replies.
+         * @enum {string}
+         */
+        Wire: "messages" | "responses" | "chat" | "gemini";
         /** @description A worker. */
         Worker: {
             /** @description What it does now; empty is idle. */
@@ -5763,8 +5906,11 @@ export interface components {
             healthy?: boolean;
             /** @description Its id, such as `claude`. */
             id: string;
+            login?: null | components["schemas"]["AgentLogin"];
             /** @description Models it may be asked for. */
             models?: string[];
+            /** @description The versions that its adapter was tested with; null where there are none to test. */
+            tested?: string | null;
             /** @description What its version call printed. */
             version?: string | null;
         };
@@ -6964,6 +7110,8 @@ export interface operations {
                 day?: string;
                 /** @description `json` by default. */
                 format?: "json" | "csv";
+                /** @description `false` leaves the lines out: only how the pools stand and what the lines come to. */
+                lines?: boolean;
                 /** @description Of this run. */
                 run?: string;
             };
@@ -8106,6 +8254,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Listing_Worker"];
+                };
+            };
+            /** @description a problem document: what failed, why, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_providers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Providers"];
+                };
+            };
+            /** @description a problem document: what failed, why, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_providers_name_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderCheck"];
                 };
             };
             /** @description a problem document: what failed, why, and what to do */

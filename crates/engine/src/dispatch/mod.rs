@@ -142,7 +142,8 @@ impl Dispatch {
     /// The agents that are here as things stand: a program that lies there, a model that can be asked.
     pub fn offered(&self) -> Vec<Advertised> {
         let environment = exec::environment::inherited();
-        self.agents.iter().filter(|agent| agents::is_here(agent, &environment)).map(here).collect()
+        let here = self.agents.iter().filter(|agent| agents::is_here(agent, &environment));
+        here.map(|agent| agents::unseen(agent, &environment)).collect()
     }
 }
 
