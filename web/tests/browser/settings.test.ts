@@ -53,13 +53,25 @@ test("the policy is edited as JSON, and refused at its pointers", async () => {
   await shot(page, "settings-policy-refused-1440");
   await error.click();
   expect(await editor.evaluate((area: HTMLTextAreaElement) => area.value.slice(area.selectionStart, area.selectionEnd))).toBe('"sometimes"');
-  // Somebody else saves meanwhile.
+  // Somebody else saves meanwhile: it is told, and what was typed stays until one says otherwise (W30).
+  const mine = JSON.stringify({ ...good, network: "off" }, null, 2);
+  await editor.fill(mine);
   const file = path.join(plane.root, "policy.json");
   await writeFile(file, JSON.stringify({ ...good, network: "on" }));
   await plane.cli("-p", "shop", "project", "policy", "--edit", file);
-  await editor.fill(JSON.stringify({ ...good, network: "off" }, null, 2)).catch(() => undefined);
-  await page.getByRole("button", { name: "Save" }).click().catch(() => undefined);
-  await page.getByText(/^Revision 2/).or(page.getByText("Somebody else saved since this was read")).first().waitFor();
+  await page.getByText("Somebody else has saved it while you were writing.").waitFor();
+  expect(await editor.inputValue()).toBe(mine);
+  await accessible(page);
+  await shot(page, "settings-policy-meanwhile-1440");
+  expect(await page.getByRole("button", { name: "Save" }).getAttribute("aria-disabled")).toBe("true");
+  await page.getByRole("button", { name: "Load theirs" }).click();
+  await page.getByText(/^Revision \d+/).waitFor();
+  await expect.poll(async () => (JSON.parse(await editor.inputValue()) as { network: string }).network).toBe("on");
+  // Now it stands on theirs and can be saved.
+  await editor.fill(mine);
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved", { exact: true }).waitFor();
+  expect((await plane.call<{ body: { network: string } }>("GET", "/projects/shop/settings/policy")).body.network).toBe("off");
   expect(complaints).toEqual([]);
   await context.close();
 });

@@ -5,22 +5,23 @@ import { keys } from "@/api/queries/keys";
 import { documentQuery, putDocument, type Document } from "@/api/queries/settings";
 import { visible } from "@/format/text";
 import { nameOf } from "@/pages/proof/words";
-import { Button } from "@/ui/Button";
 import { Field, Input, Select } from "@/ui/Field";
 import { Icon } from "@/ui/Icon";
 import { Ago } from "@/ui/Time";
+import { Editing } from "./Editing";
+import { useEditing } from "./held";
+import { Refusal, SaveBar } from "./parts";
 import { bodyOf, FIELDS, inheritedWords, limitsOf, wrongIn, type Choice, type FieldName } from "./budgets";
-import { Read, Refusal, SaveBar } from "./parts";
 
 /** What may be spent before a person is asked. */
 export function BudgetsTab({ project, notAdmin }: { project: string; notAdmin: string | null }) {
-  const [saved, tell] = useState(false);
   const query = useQuery(documentQuery(project, "budget"));
-  return <Read query={query} what="The budgets" lines={3}>{(data) => <Form key={data.revision} saved={saved} onSaved={() => tell(true)} project={project} document={data} notAdmin={notAdmin} />}</Read>;
+  return <Editing query={query} what="The budgets" lines={3}>{(data) => <Form project={project} document={data} notAdmin={notAdmin} />}</Editing>;
 }
 
-function Form({ saved, onSaved, project, document, notAdmin }: { saved: boolean; onSaved: () => void; project: string; document: Document; notAdmin: string | null }) {
+function Form({ project, document, notAdmin }: { project: string; document: Document; notAdmin: string | null }) {
   const client = useQueryClient();
+  const editing = useEditing();
   const [limits, setLimits] = useState(() => limitsOf(document.body));
   const body = bodyOf(limits, document.body);
   const changed = FIELDS.some(({ name }) => body[name] !== document.body[name]);
@@ -28,7 +29,7 @@ function Form({ saved, onSaved, project, document, notAdmin }: { saved: boolean;
   const save = useMutation({
     mutationFn: () => putDocument(project, "budget", body, document.revision),
     onSuccess: () => {
-      onSaved();
+      editing?.onSaved();
       return Promise.all([client.invalidateQueries({ queryKey: keys.settings(project) }), client.invalidateQueries({ queryKey: keys.ledger })]);
     },
   });
@@ -82,9 +83,8 @@ function Form({ saved, onSaved, project, document, notAdmin }: { saved: boolean;
         );
       })}
       {problem !== null && (problem.status !== 422 || otherErrors(errors, FIELDS.map(({ name }) => name)).length > 0 || errors.length === 0) && <Refusal error={save.error} />}
-      {problem?.status === 412 && <Button className="self-start" icon="retry" onClick={() => void client.invalidateQueries({ queryKey: keys.settings(project) })}>Load theirs</Button>}
       <SaveBar
-        changed={changed} busy={save.isPending} saved={saved} blocked={notAdmin ?? (wrong ? "An amount is not one yet" : null)}
+        changed={changed} busy={save.isPending} blocked={notAdmin ?? (wrong ? "An amount is not one yet" : null)}
         onDiscard={() => {
           setLimits(limitsOf(document.body));
           save.reset();

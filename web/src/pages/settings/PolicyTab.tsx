@@ -10,20 +10,22 @@ import { Button } from "@/ui/Button";
 import { cx } from "@/ui/classes";
 import { Icon } from "@/ui/Icon";
 import { Ago } from "@/ui/Time";
-import { Read, Refusal, SaveBar } from "./parts";
+import { Editing } from "./Editing";
+import { useEditing } from "./held";
+import { Refusal, SaveBar } from "./parts";
 import { notAnObject, placeOf } from "./pointer";
 
 /** What runs may touch and execute. Kept in the plane, never read from the repository. */
 export function PolicyTab({ project, notAdmin }: { project: string; notAdmin: string | null }) {
-  const [saved, tell] = useState(false);
   const query = useQuery(documentQuery(project, "policy"));
-  return <Read query={query} what="The policy">{(data) => <Editor key={data.revision} saved={saved} onSaved={() => tell(true)} project={project} document={data} notAdmin={notAdmin} />}</Read>;
+  return <Editing query={query} what="The policy">{(data) => <Editor project={project} document={data} notAdmin={notAdmin} />}</Editing>;
 }
 
 const LINE = 18;
 
-function Editor({ saved, onSaved, project, document, notAdmin }: { saved: boolean; onSaved: () => void; project: string; document: Document; notAdmin: string | null }) {
+function Editor({ project, document, notAdmin }: { project: string; document: Document; notAdmin: string | null }) {
   const client = useQueryClient();
+  const editing = useEditing();
   const written = JSON.stringify(document.body, null, 2);
   const [text, setText] = useState(written);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -32,7 +34,7 @@ function Editor({ saved, onSaved, project, document, notAdmin }: { saved: boolea
   const save = useMutation({
     mutationFn: () => putDocument(project, "policy", JSON.parse(text) as Record<string, unknown>, document.revision),
     onSuccess: () => {
-      onSaved();
+      editing?.onSaved();
       return Promise.all([client.invalidateQueries({ queryKey: keys.settings(project) }), client.invalidateQueries({ queryKey: keys.proof(project) })]);
     },
   });
@@ -89,8 +91,7 @@ function Editor({ saved, onSaved, project, document, notAdmin }: { saved: boolea
         ))}
       </div>
       <Refusal error={save.error} />
-      {problem?.status === 412 && <Button className="self-start" icon="retry" onClick={() => void client.invalidateQueries({ queryKey: keys.settings(project) })}>Load theirs</Button>}
-      <SaveBar changed={text !== written} busy={save.isPending} saved={saved} blocked={notAdmin ?? (syntax === null ? null : "It is not JSON yet")} onDiscard={() => { setText(written); save.reset(); }} />
+      <SaveBar changed={text !== written} busy={save.isPending} blocked={notAdmin ?? (syntax === null ? null : "It is not JSON yet")} onDiscard={() => { setText(written); save.reset(); }} />
     </form>
   );
 }

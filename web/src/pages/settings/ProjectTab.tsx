@@ -7,17 +7,19 @@ import { changeProject } from "@/api/queries/settings";
 import { Copy } from "@/ui/Copy";
 import { Field, Input } from "@/ui/Field";
 import { Ago } from "@/ui/Time";
-import { Read, Refusal, SaveBar } from "./parts";
+import { Editing } from "./Editing";
+import { useEditing } from "./held";
+import { Refusal, SaveBar } from "./parts";
 
 export function ProjectTab({ project, notAdmin }: { project: string; notAdmin: string | null }) {
-  const [saved, tell] = useState(false);
   const query = useQuery(projectQuery(project));
-  return <Read query={query} what="The project" lines={3}>{(data) => <Form key={data.revision} saved={saved} onSaved={() => tell(true)} project={data} notAdmin={notAdmin} />}</Read>;
+  return <Editing query={query} what="The project" lines={3}>{(data) => <Form project={data} notAdmin={notAdmin} />}</Editing>;
 }
 
 /** Its name, and where its checkout lies: moving the folder is no loss, as evidence holds no path. */
-function Form({ saved, onSaved, project, notAdmin }: { saved: boolean; onSaved: () => void; project: Project; notAdmin: string | null }) {
+function Form({ project, notAdmin }: { project: Project; notAdmin: string | null }) {
   const client = useQueryClient();
+  const editing = useEditing();
   const [name, setName] = useState(project.name);
   const [path, setPath] = useState(project.path);
   const change = {
@@ -28,7 +30,7 @@ function Form({ saved, onSaved, project, notAdmin }: { saved: boolean; onSaved: 
   const save = useMutation({
     mutationFn: () => changeProject(project.key, change, project.revision),
     onSuccess: () => {
-      onSaved();
+      editing?.onSaved();
       return Promise.all([client.invalidateQueries({ queryKey: keys.projects }), client.invalidateQueries({ queryKey: keys.proof(project.key) })]);
     },
   });
@@ -57,7 +59,7 @@ function Form({ saved, onSaved, project, notAdmin }: { saved: boolean; onSaved: 
       </dl>
       {errors.length === 0 && <Refusal error={save.error} />}
       <SaveBar
-        changed={changed} busy={save.isPending} saved={saved}
+        changed={changed} busy={save.isPending}
         blocked={notAdmin ?? (name.trim() === "" ? "A project needs a name" : path.trim() === "" ? "Say where the checkout is" : null)}
         onDiscard={() => {
           setName(project.name);

@@ -8,21 +8,22 @@ import { visible } from "@/format/text";
 import { Field, Input, Select } from "@/ui/Field";
 import { Icon } from "@/ui/Icon";
 import { toggled } from "@/ui/toggled";
+import { Editing } from "./Editing";
+import { useEditing } from "./held";
 import { Read, Refusal, SaveBar } from "./parts";
 
 /** How proof is judged. Never read from the repository, so that a branch cannot loosen it (P60). */
 export function ProofTab({ project, notAdmin }: { project: string; notAdmin: string | null }) {
-  const [saved, tell] = useState(false);
   const document = useQuery(documentQuery(project, "proof"));
   const gates = useQuery(gatesQuery(project));
   return (
-    <Read query={document} what="The settings">
+    <Editing query={document} what="The settings">
       {(data) => (
         <Read query={gates} what="The gates">
-          {({ items }) => <Form key={data.revision} saved={saved} onSaved={() => tell(true)} project={project} document={data} gates={items} notAdmin={notAdmin} />}
+          {({ items }) => <Form project={project} document={data} gates={items} notAdmin={notAdmin} />}
         </Read>
       )}
-    </Read>
+    </Editing>
   );
 }
 
@@ -46,15 +47,16 @@ const FLAGS = [
   ["four_eyes", "Waivers and reviews need somebody else than who started or captured"],
 ] as const;
 
-function Form({ saved, onSaved, project, document, gates, notAdmin }: { saved: boolean; onSaved: () => void; project: string; document: Document; gates: readonly Gate[]; notAdmin: string | null }) {
+function Form({ project, document, gates, notAdmin }: { project: string; document: Document; gates: readonly Gate[]; notAdmin: string | null }) {
   const client = useQueryClient();
+  const editing = useEditing();
   const [body, setBody] = useState<Body>(document.body);
   const set = (change: Body) => setBody((before) => Object.fromEntries(Object.entries({ ...before, ...change }).filter(([, value]) => value !== undefined)));
   const changed = JSON.stringify(body, Object.keys(body).sort()) !== JSON.stringify(document.body, Object.keys(document.body).sort());
   const save = useMutation({
     mutationFn: () => putDocument(project, "proof", body, document.revision),
     onSuccess: () => {
-      onSaved();
+      editing?.onSaved();
       return Promise.all([client.invalidateQueries({ queryKey: keys.settings(project) }), client.invalidateQueries({ queryKey: keys.proof(project) })]);
     },
   });
@@ -122,7 +124,7 @@ function Form({ saved, onSaved, project, document, gates, notAdmin }: { saved: b
         ))}
       </div>
       <Refusal error={save.error} />
-      <SaveBar changed={changed} busy={save.isPending} saved={saved} blocked={notAdmin} onDiscard={() => { setBody(document.body); save.reset(); }} />
+      <SaveBar changed={changed} busy={save.isPending} blocked={notAdmin} onDiscard={() => { setBody(document.body); save.reset(); }} />
     </form>
   );
 }
