@@ -244,6 +244,11 @@ pub fn with_query<V: AsRef<str>>(path: &str, query: &[(&str, V)]) -> String {
     out
 }
 
+/// Those of a query that were given.
+pub fn given(query: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Vec<(&'static str, String)> {
+    query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
 /// A text as one segment of a path or one value of a query.
 pub fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

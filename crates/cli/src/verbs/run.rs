@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ago,
-    api::{encode, with_query},
+    api::{encode, given, with_query},
     context::Context,
     exit::Exit,
     fault::{Doing as _, Fault},
@@ -130,10 +130,8 @@ impl Verb {
             }
             Self::List { active, kind, status, limit } => {
                 let project = context.project().await?;
-                let mut query = Vec::new();
-                query.extend(active.then(|| ("active", "true".to_owned())));
-                query.extend(kind.map(|kind| ("kind", kind)));
-                query.extend(status.map(|status| ("status", status)));
+                let active = active.then(|| "true".to_owned());
+                let query = given([("active", active), ("kind", kind), ("status", status)]);
                 let path = with_query(&project.at("/runs"), &query);
                 let list = context.api().await?.list(&path, limit).await.doing("list the runs")?;
                 print_runs(&list, context);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    api::{encode, with_query},
+    api::{encode, given, with_query},
     context::Context,
     exit::Exit,
     fault::{Doing as _, Fault},
@@ -44,10 +44,7 @@ pub async fn context(run: &str, raw: bool, context: &Context) -> Result<Exit, Fa
 /// The difference that a run made.
 pub async fn diff(run: &str, from: Option<String>, to: Option<String>, context: &Context) -> Result<Exit, Fault> {
     let run = context.run_id(Some(run), false).await?;
-    let mut query = Vec::new();
-    query.extend(from.map(|from| ("from", from)));
-    query.extend(to.map(|to| ("to", to)));
-    let path = with_query(&format!("/runs/{}/diff", encode(&run)), &query);
+    let path = with_query(&format!("/runs/{}/diff", encode(&run)), &given([("from", from), ("to", to)]));
     let view = context.api().await?.get(&path).await.doing("read the difference")?;
     let out = &context.out;
     if out.json {

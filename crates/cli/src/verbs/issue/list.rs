@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{KINDS, PRIORITIES, ids, show};
 use crate::{
     ago,
-    api::with_query,
+    api::{given, with_query},
     context::Context,
     exit::Exit,
     fault::{Doing as _, Fault},
@@ -72,7 +72,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
         ("q", args.q),
         ("sort", args.sort),
     ];
-    let query: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let query = given(filters);
     let path = with_query(&project.at("/issues"), &query);
     let list = context.api().await?.list(&path, args.limit).await.doing("list the issues")?;
     let out = &context.out;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    api::with_query,
+    api::{given, with_query},
     context::Context,
     exit::Exit,
     fault::{Doing as _, Fault},
@@ -63,7 +63,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Exit, Fault> {
         ("q", args.q),
         ("sort", args.sort),
     ];
-    let query: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let query = given(filters);
     let path = with_query(&project.at("/proof/requirements"), &query);
     let list = context.api().await?.list(&path, args.limit).await.doing("list the requirements")?;
     let out = &context.out;
