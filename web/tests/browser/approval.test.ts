@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { Browser, Page } from "playwright-core";
@@ -39,12 +39,7 @@ intent: implement
 
 beforeAll(async () => {
   [plane, browser] = await Promise.all([Plane.start(), openBrowser()]);
-  await plane.down();
-  const agent = path.join(plane.root, "agent.sh");
-  await writeFile(agent, AGENT);
-  await chmod(agent, 0o755);
-  await writeFile(path.join(plane.root, "data", "agents"), `asker=command,protocol=1:${agent}\n`, { mode: 0o600 });
-  await plane.up();
+  await plane.declare("asker=command,protocol=1", AGENT);
   shop = await plane.repository("shop", ["unit"], { policy: false });
   await mkdir(path.join(shop.folder, ".proofhouse/roles"), { recursive: true });
   await writeFile(path.join(shop.folder, ".proofhouse/roles/asker.md"), ROLE);

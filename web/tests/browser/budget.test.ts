@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { Browser, Page } from "playwright-core";
@@ -38,12 +38,7 @@ intent: implement
 
 beforeAll(async () => {
   [plane, browser] = await Promise.all([Plane.start(), openBrowser()]);
-  await plane.down();
-  const agent = path.join(plane.root, "agent.sh");
-  await writeFile(agent, AGENT);
-  await chmod(agent, 0o755);
-  await writeFile(path.join(plane.root, "data", "agents"), `mine=command:${agent}\n`, { mode: 0o600 });
-  await plane.up();
+  await plane.declare("mine=command", AGENT);
 });
 
 afterAll(async () => {

@@ -52,6 +52,16 @@ export class Plane {
     await ended;
   }
 
+  /** Declares this shell script as an agent of the plane's machine, such as `mine=command`; the server starts anew. */
+  async declare(agent: string, script: string): Promise<void> {
+    await this.down();
+    const program = path.join(this.root, "agent.sh");
+    await writeFile(program, script);
+    await chmod(program, 0o755);
+    await writeFile(path.join(this.root, "data", "agents"), `${agent}:${program}\n`, { mode: 0o600 });
+    await this.up();
+  }
+
   /** Ends it for good. */
   async end(): Promise<void> {
     await this.down("SIGKILL");
